@@ -1,0 +1,1 @@
+"""Latency, efficiency, memory and quality, measured."""

@@ -1,0 +1,1 @@
+"""The streaming runtime: frames, models, backends, stages, pipeline, film in and out."""

@@ -1,0 +1,1 @@
+"""What runs models: one interface, one module per library."""

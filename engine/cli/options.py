@@ -1,0 +1,173 @@
+"""The options of `farshore restore`, by panel. Help texts are the settings' own docstrings wherever a setting exists.
+
+Every option is None unless given, so that presets and configuration files can decide what the command line leaves open.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from engine.cli.console import Invocation
+from engine.cli.settings_reference import explain
+from engine.presets import PRESETS
+
+_PICTURE = "Picture"
+_MOTION = "Motion"
+_COLOUR = "Colour"
+_READING = "Reading the film"
+_WRITING = "Writing the film"
+_SETTINGS = "Settings (later ones win: defaults, preset, file, options)"
+_RUNNING = "Running"
+
+
+def _show_debug(context: typer.Context, value: bool) -> bool:
+    if value:
+        context.ensure_object(Invocation).debug = True
+    return value
+
+
+def _complete_preset(incomplete: str) -> list[tuple[str, str]]:
+    return [(name, item.film) for name, item in PRESETS.items() if name.startswith(incomplete)]
+
+
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        autocompletion=_complete_preset,
+        help=f"Settings for a kind of film: {', '.join(PRESETS)}.",
+        rich_help_panel=_SETTINGS,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Settings in TOML; docs/settings.md has every key.", rich_help_panel=_SETTINGS),
+]
+
+Strength = Annotated[
+    float | None, typer.Option(metavar="0..1", help=explain("enhance", "strength"), rich_help_panel=_PICTURE)
+]
+NoEnhance = Annotated[
+    bool, typer.Option("--no-enhance", metavar="", help="Leave grain and damage as they are.", rich_help_panel=_PICTURE)
+]
+Upscale = Annotated[
+    int | None, typer.Option(metavar="1|2", help=explain("enhance", "upscale"), rich_help_panel=_PICTURE)
+]
+EnhanceModel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="A built-in model or an ONNX file; unless given, the one built in for --upscale.",
+        rich_help_panel=_PICTURE,
+    ),
+]
+
+Interpolate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE|FACTOR|none",
+        help="Frames per second (48, 60000/1001, 23.976), a multiple of the film's true rate (2x), or none.",
+        rich_help_panel=_MOTION,
+    ),
+]
+InterpolateModel = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_MOTION)
+]
+
+Colorize = Annotated[
+    Literal["auto", "always", "never"] | None,
+    typer.Option(help=explain("colorize", "mode"), rich_help_panel=_COLOUR),
+]
+References = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reference",
+        metavar="PICTURE",
+        help="A colour picture to follow, again for more; a number in its name is the source frame that it shows.",
+        rich_help_panel=_COLOUR,
+    ),
+]
+Saturation = Annotated[
+    float | None, typer.Option(metavar="0..2", help=explain("colorize", "saturation"), rich_help_panel=_COLOUR)
+]
+ColorizeModel = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_COLOUR)
+]
+
+Deinterlace = Annotated[
+    Literal["auto", "always", "never"] | None,
+    typer.Option(help=explain("input", "deinterlace"), rich_help_panel=_READING),
+]
+FieldRate = Annotated[
+    bool | None,
+    typer.Option(
+        "--field-rate/--frame-rate", metavar="", help=explain("input", "field_rate"), rich_help_panel=_READING
+    ),
+]
+InputRate = Annotated[str | None, typer.Option(metavar="RATE", help=explain("input", "rate"), rich_help_panel=_READING)]
+
+OutputFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where restored films go; then every path given is a film or a folder of films.",
+        rich_help_panel=_WRITING,
+    ),
+]
+Codec = Annotated[
+    Literal["h264", "h265", "av1", "prores", "ffv1"] | None,
+    typer.Option(help="Unless given, the extension of the output decides.", rich_help_panel=_WRITING),
+]
+Quality = Annotated[
+    int | None, typer.Option(metavar="0..100", help=explain("output", "quality"), rich_help_panel=_WRITING)
+]
+BitDepth = Annotated[
+    int | None,
+    typer.Option(
+        metavar="8|10", help="Unless given, 8-bit film stays at 8 and deeper film at 10.", rich_help_panel=_WRITING
+    ),
+]
+Compare = Annotated[
+    Literal["side", "wipe"] | None,
+    typer.Option(
+        help="Put film and restoration side by side, or divide one picture between them.", rich_help_panel=_WRITING
+    ),
+]
+Label = Annotated[
+    bool | None,
+    typer.Option("--label/--no-label", metavar="", help=explain("output", "label"), rich_help_panel=_WRITING),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", metavar="", help="Replace a film that is already there.", rich_help_panel=_WRITING),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        metavar="",
+        help="Go on where an interrupted run stopped, from its last finished shot.",
+        rich_help_panel=_WRITING,
+    ),
+]
+
+Backend = Annotated[
+    Literal["onnxruntime", "null"] | None, typer.Option(help=explain("runtime", "backend"), rich_help_panel=_RUNNING)
+]
+Threads = Annotated[int | None, typer.Option(metavar="N", help=explain("runtime", "threads"), rich_help_panel=_RUNNING)]
+Trace = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write each stage's work on each frame as a Chrome trace.", rich_help_panel=_RUNNING
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", metavar="", help="Results as one JSON object on stdout, progress as JSON lines on stderr."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", metavar="", help="Only errors; no progress, no results.")]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", metavar="", callback=_show_debug, help="Log everything; show the traceback of an error."),
+]

@@ -1,0 +1,1 @@
+"""The demonstration: a film that farshore draws, ages, restores and compares with its truth."""

@@ -1,0 +1,170 @@
+"""The decoded pictures of a film file or stream, in order, whatever is wrong with it."""
+
+from collections import deque
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from typing import Protocol, TypeAlias
+
+import av
+from av.container import InputContainer
+
+from engine.media.describe import container_rate, describe, expected_packets, index_times
+from engine.media.exact import seconds
+from engine.media.ffmpeg_errors import READING_ERRORS, reading
+from engine.media.film_info import FilmInfo
+from engine.media.losses import Losses
+from engine.media.opening import Source, film_stream, is_seekable, name_of, open_container
+
+_THREADS = "SLICE"
+"""Never frame threads: FFmpeg's HEVC decoder can wait for itself for ever on damaged film (seen with PyAV 18.1)."""
+_AHEAD_PACKETS, _AHEAD_BYTES = 300, 32 << 20
+_MOST_FAILURES = 3000
+"""Coded pictures refused in a row after which the rest is given up: some two minutes of film."""
+_MOST_READ_FAILURES = 50
+_HONEST_DURATIONS = frozenset({"matroska,webm", "asf"})
+"""Containers without a count of pictures, whose header states the duration; elsewhere FFmpeg guesses it."""
+_DURATION_SLACK = Fraction(1, 8)
+
+
+FilmPacket: TypeAlias = "av.Packet[av.VideoStream]"
+
+
+class PictureSource(Protocol):
+    """Where a reader's pictures come from."""
+
+    info: FilmInfo
+    """What the source says of itself; completed by the first picture."""
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        """Yield every picture that can be decoded."""
+        ...
+
+    def close(self) -> None:
+        """Give files back."""
+        ...
+
+
+class FilmSource:
+    """Demuxes and decodes one film.
+
+    Parameters
+    ----------
+    source : path, URL, "-" or open binary file
+    threads : of the decoder
+    losses : counts what cannot be read
+
+    Raises
+    ------
+    DecodeError
+        It cannot be opened as a film.
+    """
+
+    def __init__(self, source: Source, *, threads: int, losses: Losses) -> None:
+        self._name, self._losses = name_of(source), losses
+        self._packets_read = 0
+        self._end: Fraction | None = None
+        self._ahead: deque[FilmPacket] = deque()
+        self._container = container = open_container(source)
+        try:
+            with reading(self._name):
+                self._stream = stream = film_stream(container, self._name)
+                stream.codec_context.thread_count = threads
+                stream.codec_context.thread_type = _THREADS
+                self._expected = expected_packets(container, stream)
+                self._packets = _packets(container, stream, losses)
+                rate = self._find_rate(stream, is_file=is_seekable(source))
+                self.info = describe(container, stream, name=self._name, rate=rate)
+        except BaseException:
+            container.close()
+            raise
+
+    def pictures(self) -> Iterator[av.VideoFrame]:
+        """Yield every picture that can be decoded; what cannot is counted."""
+        failures = 0
+        for packet in chain(self._drain_ahead(), self._packets):
+            self._note(packet)
+            try:
+                decoded = self._stream.decode(packet)
+            except READING_ERRORS:
+                self._losses.undecodable_packets += 1
+                failures += 1
+                if failures >= _MOST_FAILURES:
+                    self._losses.is_truncated = True
+                    break
+                continue
+            failures = 0 if decoded else failures
+            yield from decoded
+        yield from self._last_pictures()
+        self._check_whole()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def _find_rate(self, stream: av.VideoStream, *, is_file: bool) -> Fraction | None:
+        times = index_times(self._container, stream)
+        if not times and is_file:
+            times = self._look_ahead()
+        rate = container_rate(stream, times)
+        duration = self._ahead[0].duration if self._ahead and not times else None
+        step = seconds(duration, stream.time_base)
+        return 1 / step if rate is None and step else rate
+
+    def _look_ahead(self) -> list[int]:
+        """Read some packets before any is decoded and return their timestamps."""
+        held = 0
+        for packet in self._packets:
+            self._ahead.append(packet)
+            held += packet.size
+            if len(self._ahead) >= _AHEAD_PACKETS or held >= _AHEAD_BYTES:
+                break
+        return [packet.pts for packet in self._ahead if packet.pts is not None]
+
+    def _drain_ahead(self) -> Iterator[FilmPacket]:
+        while self._ahead:
+            yield self._ahead.popleft()
+
+    def _note(self, packet: FilmPacket) -> None:
+        self._packets_read += 1
+        self._losses.corrupt_packets += packet.is_corrupt
+        shown, lasts = seconds(packet.pts, packet.time_base), seconds(packet.duration, packet.time_base)
+        if shown is not None:
+            end = shown + (lasts or 0)
+            self._end = end if self._end is None else max(self._end, end)
+
+    def _last_pictures(self) -> Iterator[av.VideoFrame]:
+        try:
+            decoded = self._stream.decode(None)
+        except READING_ERRORS:
+            self._losses.undecodable_packets += 1
+            return
+        for picture in decoded:
+            picture.time_base = self.info.video.time_base
+            yield picture
+
+    def _check_whole(self) -> None:
+        """Compare what came with what the header promised."""
+        video = self.info.video
+        if self._expected is not None and self._packets_read < self._expected:
+            self._losses.is_truncated = True
+            self._losses.missing_frames += self._expected - self._packets_read
+        elif video.duration is not None and self._end is not None and self.info.container in _HONEST_DURATIONS:
+            self._losses.is_truncated |= self._end < video.duration - _DURATION_SLACK
+
+
+def _packets(container: InputContainer, stream: av.VideoStream, losses: Losses) -> Iterator[FilmPacket]:
+    """Yield the stream's packets; a place that cannot be read is skipped, a few times over."""
+    failures = 0
+    while failures < _MOST_READ_FAILURES:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    failures = 0
+                    yield packet
+        except READING_ERRORS:
+            failures += 1
+            losses.corrupt_packets += 1
+            continue
+        return
+    losses.is_truncated = True

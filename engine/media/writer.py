@@ -1,0 +1,51 @@
+"""Pick the writer for a target."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from engine.media.journal import peek
+from engine.media.output import WriteJob, Writer, WriteReport
+from engine.media.segmented_writer import SegmentedWriter, work_folder
+from engine.media.sequence_writer import SequenceWriter, is_sequence, sequence_work_folder
+from engine.media.y4m import Y4MWriter
+
+__all__ = ["WriteJob", "WriteReport", "Writer", "open_writer", "recorded_threads", "unfinished_work"]
+
+STDOUT = "-"
+
+
+def open_writer(target: Path | str, job: WriteJob) -> Writer:
+    """Return the writer for a target, checked but not opened.
+
+    Parameters
+    ----------
+    target : a film file; a folder, or a pattern such as `out/%06d.png`, for pictures; "-" for Y4M on stdout
+    job : the rest
+
+    Raises
+    ------
+    ConfigError
+        The target exists, unfinished work lies beside it, or its kind cannot hold what is asked for.
+    EncodeError
+        The folder is missing or cannot be written, or the encoder is missing.
+    """
+    if str(target) == STDOUT:
+        return Y4MWriter.to_stdout(job)
+    if is_sequence(target):
+        return SequenceWriter(Path(target), job)
+    return SegmentedWriter(Path(target), job)
+
+
+def unfinished_work(target: Path | str) -> Path | None:
+    """Return the folder where an interrupted run for a target left its work; None where there is none."""
+    if str(target) == STDOUT:
+        return None
+    folder = sequence_work_folder(Path(target)) if is_sequence(target) else work_folder(Path(target))
+    return folder if folder.is_dir() else None
+
+
+def recorded_threads(target: Path | str) -> Mapping[str, int] | None:
+    """Return how an interrupted run divided the cores, to go on with the same; None where there is none."""
+    folder = unfinished_work(target)
+    head = peek(folder) if folder is not None else None
+    return None if head is None else head.threads

@@ -1,0 +1,348 @@
+"""Runs reader, stages and writer, each on a thread of its own, with a bounded queue between neighbours.
+
+The rules of the flow are in `engine/README.md`.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from engine.errors import ConfigError, Interrupted, TimestampError
+from engine.frame import Frame, Span
+from engine.queue import Aborted, FrameQueue
+from engine.stages.base import Stage
+from engine.thread_split import choose_split
+from engine.timing import Clock, LatencyReport
+from engine.types import FrameFlags, FrameSpec
+
+log = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """Where frames come from; `engine/media/reader.py` is one."""
+
+    @property
+    def spec(self) -> FrameSpec:
+        """What the frames are like."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames in order; each belongs to the caller."""
+        ...
+
+    def close(self) -> None:
+        """Give files and buffers back."""
+        ...
+
+
+class Writer(Protocol):
+    """Where frames go; `engine/media/writer.py` has some."""
+
+    def open(self, spec: FrameSpec) -> None:
+        """Prepare for frames like `spec`."""
+        ...
+
+    def write(self, frame: Frame) -> None:
+        """Take a frame over, write and release it."""
+        ...
+
+    def finish(self) -> None:
+        """Complete the output under its final name; all frames have come."""
+        ...
+
+    def abort(self) -> None:
+        """Leave nothing under the final name after a failure or a stop; keep what can be resumed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a run stands.
+
+    frames_in, frames_out : read and written so far
+    time : of the last picture written, seconds of film, exact; None before the first
+    seconds : since the run began
+    """
+
+    frames_in: int
+    frames_out: int
+    time: Fraction | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What a run did.
+
+    failures : stage → cause → frames passed through unchanged
+    queue_waits : stage → seconds its thread waited for frames to come in
+    """
+
+    frames_in: int
+    frames_out: int
+    latency: LatencyReport
+    failures: Mapping[str, Mapping[str, int]]
+    queue_waits: Mapping[str, float]
+    thread_split: Mapping[str, int]
+
+    @property
+    def failed_frames(self) -> int:
+        """Frames that some stage passed through unchanged."""
+        return sum(sum(causes.values()) for causes in self.failures.values())
+
+
+class Pipeline:
+    """A reader, stages and a writer, run once.
+
+    Parameters
+    ----------
+    reader, stages, writer : in the order of the flow; the pipeline opens and closes the stages, closes the reader, and
+        finishes or aborts the writer
+    queue_frames : frames that may wait between two neighbours
+    cores : processor cores to divide among the stages' models; 0 is all that this process may use
+    thread_split : stage → threads; where empty, filled in place by measuring when the pipeline opens. A resumed run
+        brings its first run's, since the split can change the last bits of a model's numbers
+    trace : keep every span for `clock.write_trace`
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        stages: Sequence[Stage],
+        writer: Writer,
+        *,
+        queue_frames: int = 4,
+        cores: int = 0,
+        thread_split: dict[str, int] | None = None,
+        trace: bool = False,
+    ) -> None:
+        names = ["decode", *(stage.name for stage in stages), "encode"]
+        if len(set(names)) != len(names):
+            raise ConfigError(f"chain: got stages {names}; every stage's name may stand once")
+        self.clock = Clock(names, trace=trace)
+        self.cores = cores or available_cores()
+        self.thread_split: dict[str, int] = {} if thread_split is None else thread_split
+        self._reader, self._stages, self._writer = reader, list(stages), writer
+        self._queues = [FrameQueue(queue_frames) for _ in range(len(stages) + 1)]
+        self._errors: list[BaseException] = []
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._frames_in = 0
+        self._frames_out = 0
+        self._time: Fraction | None = None
+        self._began = 0.0
+
+    def open(self) -> FrameSpec:
+        """Open every stage, choose the thread split, open the writer; return what the written frames are like."""
+        spec = self._reader.spec
+        opened: list[Stage] = []
+        try:
+            for stage in self._stages:
+                spec = stage.open(spec)
+                opened.append(stage)
+            if not self.thread_split:
+                self.thread_split.update(measure_split(self._stages, self.cores))
+            for stage in self._stages:
+                threads = self.thread_split.get(stage.name, 1)
+                stage.use_threads(threads)
+                self.clock.stages[stage.name].threads = threads
+            self._writer.open(spec)
+        except BaseException:
+            for stage in opened:
+                stage.close()
+            self._reader.close()
+            raise
+        return spec
+
+    def run(self, on_progress: Callable[[Progress], None] | None = None, *, interval: float = 0.25) -> RunReport:
+        """Run to the end of the film.
+
+        Parameters
+        ----------
+        on_progress : called from the caller's thread about every `interval` seconds
+        interval : seconds
+
+        Raises
+        ------
+        Interrupted
+            `stop` was called, or KeyboardInterrupt came; the writer was aborted, finished shots are kept.
+        FarshoreError, InternalError
+            The first error of any thread, after every thread has ended.
+        """
+        self._began = time.perf_counter()
+        threads = self._start_threads()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                threads[-1].join(interval)
+                if not threads[-1].is_alive():
+                    for thread in threads:
+                        thread.join()
+                if on_progress is not None:
+                    on_progress(self.progress())
+        except BaseException as error:
+            self._fail(Interrupted("stopped by the user") if isinstance(error, KeyboardInterrupt) else error)
+        finally:
+            for thread in threads:
+                thread.join()
+        return self._end()
+
+    def stop(self) -> None:
+        """Ask the run to end soon; may be called from any thread or a signal handler."""
+        self._fail(Interrupted("stopped by the user"))
+
+    def progress(self) -> Progress:
+        """Return where the run stands; may be called from any thread."""
+        with self._lock:
+            return Progress(
+                frames_in=self._frames_in,
+                frames_out=self._frames_out,
+                time=self._time,
+                seconds=time.perf_counter() - self._began,
+            )
+
+    def _start_threads(self) -> list[threading.Thread]:
+        works: list[tuple[str, Callable[[], None]]] = [("decode", self._read)]
+        for number, stage in enumerate(self._stages):
+            works.append((stage.name, lambda n=number: self._work(n)))
+        works.append(("encode", self._write))
+        threads = [threading.Thread(target=self._guard, args=(work,), name=name) for name, work in works]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Aborted:
+            pass
+        except BaseException as error:  # the chain's edge: kept, and raised by `run` in the caller's thread
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        with self._lock:
+            self._errors.append(error)
+        self._stopping.set()
+        for queue in self._queues:
+            queue.abort()
+
+    def _end(self) -> RunReport:
+        waits = dict(
+            zip(
+                (clock for clock in list(self.clock.stages)[1:]),
+                (q.get_wait_ns / 1e9 for q in self._queues),
+                strict=True,
+            )
+        )
+        try:
+            if not self._errors:
+                self._writer.finish()
+        except BaseException as error:
+            self._errors.append(error)
+        if self._errors:
+            self._writer.abort()
+        for stage in self._stages:
+            stage.close()
+        self._reader.close()
+        if self._errors:
+            raise self._errors[0]
+        seconds = time.perf_counter() - self._began
+        return RunReport(
+            frames_in=self._frames_in,
+            frames_out=self._frames_out,
+            latency=self.clock.report(self._frames_out, seconds),
+            failures={stage.name: dict(stage.failures.by_cause) for stage in self._stages if stage.failures.total},
+            queue_waits=waits,
+            thread_split=self.thread_split,
+        )
+
+    def _read(self) -> None:
+        out = self._queues[0]
+        for frame in self._timed("decode", self._reader.frames()):
+            with self._lock:
+                self._frames_in += 1
+            _hand_over(frame, out)
+        out.put(None)
+
+    def _work(self, number: int) -> None:
+        stage, incoming, out = self._stages[number], self._queues[number], self._queues[number + 1]
+        end: Fraction | None = None
+        while (frame := incoming.get()) is not None:
+            if FrameFlags.SCENE_CUT in frame.flags:
+                for made in self._timed(stage.name, stage.flush(frame.time)):
+                    _hand_over(made, out)
+                stage.reset()
+            end = _end_of(frame)
+            for made in self._timed(stage.name, stage.push(frame)):
+                _hand_over(made, out)
+        for made in self._timed(stage.name, stage.flush(end)):
+            _hand_over(made, out)
+        out.put(None)
+
+    def _write(self) -> None:
+        incoming, clock = self._queues[-1], self.clock.stages["encode"]
+        while (frame := incoming.get()) is not None:
+            frame_time, index = frame.time, frame.index
+            if self._time is not None and frame_time <= self._time:
+                frame.release()
+                raise TimestampError(f"frame {index}: its time {frame_time} s does not come after {self._time} s")
+            start = time.perf_counter_ns()
+            self.clock.written(frame, start)
+            self._writer.write(frame)
+            end = time.perf_counter_ns()
+            clock.add(end - start)
+            self.clock.record("encode", start, end, index)
+            with self._lock:
+                self._frames_out += 1
+                self._time = frame_time
+
+    def _timed(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
+        """Pass frames on, counting as the stage's time only what it takes to make each."""
+        clock, iterator = self.clock.stages[name], iter(frames)
+        while not self._stopping.is_set():
+            start = time.perf_counter_ns()
+            frame = next(iterator, None)
+            end = time.perf_counter_ns()
+            if frame is None:
+                clock.add_idle(end - start)
+                return
+            clock.add(end - start)
+            frame.spans.append(Span(stage=name, start_ns=start, end_ns=end))
+            self.clock.record(name, start, end, frame.index)
+            yield frame
+        raise Aborted
+
+
+def available_cores() -> int:
+    """Return the processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def measure_split(stages: Sequence[Stage], cores: int) -> dict[str, int]:
+    """Time the models of opened stages on 1, 2, 4, ... threads and choose how many each gets."""
+    counts = [1 << power for power in range(cores.bit_length()) if 1 << power <= cores]
+    costs: dict[str, dict[int, float]] = {}
+    for stage in stages:
+        for threads in counts:
+            seconds = stage.measure(threads)
+            if seconds is not None:
+                costs.setdefault(stage.name, {})[threads] = seconds
+    if costs:
+        log.debug("stage costs, seconds by threads: %s", costs)
+    return choose_split(costs, cores)
+
+
+def _hand_over(frame: Frame, queue: FrameQueue) -> None:
+    try:
+        queue.put(frame)
+    except Aborted:
+        frame.release()
+        raise
+
+
+def _end_of(frame: Frame) -> Fraction | None:
+    return None if frame.duration is None else frame.time + frame.duration

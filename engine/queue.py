@@ -1,0 +1,68 @@
+"""A bounded queue of frames between two threads that can be aborted from a third."""
+
+import threading
+import time
+from collections import deque
+
+from engine.frame import Frame
+
+
+class Aborted(Exception):  # noqa: N818 - not an error: the order to leave
+    """The chain is being taken down; whoever waits on a queue leaves."""
+
+
+class FrameQueue:
+    """Frames in order from one thread to one other.
+
+    Bounded in frames alone: all frames of a queue have one size, so that also bounds bytes.
+
+    Attributes
+    ----------
+    put_wait_ns, get_wait_ns : how long the two sides have waited in all
+    deepest : most frames that ever lay in it
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.put_wait_ns = 0
+        self.get_wait_ns = 0
+        self.deepest = 0
+        self._frames: deque[Frame | None] = deque()
+        self._changed = threading.Condition()
+        self._aborted = False
+
+    def put(self, frame: Frame | None) -> None:
+        """Hand a frame over (None: no more come); waits while the queue is full. Raises `Aborted`."""
+        with self._changed:
+            if len(self._frames) >= self.capacity and not self._aborted:
+                began = time.perf_counter_ns()
+                self._changed.wait_for(lambda: len(self._frames) < self.capacity or self._aborted)
+                self.put_wait_ns += time.perf_counter_ns() - began
+            if self._aborted:
+                raise Aborted
+            self._frames.append(frame)
+            self.deepest = max(self.deepest, len(self._frames))
+            self._changed.notify_all()
+
+    def get(self) -> Frame | None:
+        """Take the next frame over; waits while the queue is empty. Raises `Aborted`."""
+        with self._changed:
+            if not self._frames and not self._aborted:
+                began = time.perf_counter_ns()
+                self._changed.wait_for(lambda: bool(self._frames) or self._aborted)
+                self.get_wait_ns += time.perf_counter_ns() - began
+            if self._aborted:
+                raise Aborted
+            frame = self._frames.popleft()
+            self._changed.notify_all()
+            return frame
+
+    def abort(self) -> None:
+        """Wake both sides with `Aborted` and release the frames that still lie in the queue."""
+        with self._changed:
+            self._aborted = True
+            frames, self._frames = list(self._frames), deque()
+            self._changed.notify_all()
+        for frame in frames:
+            if frame is not None:
+                frame.release()

@@ -1,0 +1,189 @@
+"""Every setting of a restoration, as frozen dataclasses. Presets, TOML files and the command line map onto these."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from engine.errors import ConfigError
+
+CODECS = ("h264", "h265", "av1", "prores", "ffv1")
+"""Names of the video codecs that can be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnhanceSettings:
+    """Grain, dust, scratches, flicker, blur, resolution.
+
+    enabled : run the stage at all
+    strength : how much of grain and damage goes, 0 (nothing) to 1 (everything); a little grain looks like film
+    upscale : output size ÷ film size, 1 or 2
+    model : name of a built-in model or path of an ONNX file; None picks the built-in one for `upscale`
+    """
+
+    enabled: bool = True
+    strength: float = 0.8
+    upscale: int = 1
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.strength <= 1.0:
+            raise ConfigError(f"strength: got {self.strength}; wanted a number from 0 to 1")
+        if self.upscale not in (1, 2):
+            raise ConfigError(f"upscale: got {self.upscale}; wanted 1 or 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterpolateSettings:
+    """The rate of the restored film.
+
+    rate : frames per second, exact ("24000/1001", "48"); None unless asked
+    factor : multiple of the film's true rate; None unless asked. With neither, the film's own times are kept
+    model : name of a built-in model or path of an ONNX file
+    """
+
+    rate: Fraction | None = None
+    factor: Fraction | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rate is not None and self.factor is not None:
+            raise ConfigError("interpolate: got both a rate and a factor; give one")
+        for name, value in (("rate", self.rate), ("factor", self.factor)):
+            if value is not None and not 0 < value <= 1000:
+                raise ConfigError(f"interpolate: got a {name} of {value}; wanted more than 0 and at most 1000")
+
+    @classmethod
+    def parse(cls, text: str, *, model: str | None = None) -> "InterpolateSettings":
+        """Read "48", "60000/1001", "23.976", "2x" or "none".
+
+        Decimal NTSC rates (23.976, 29.97, 59.94, 119.88) become their exact fractions.
+        """
+        text = text.strip().lower()
+        if text in ("none", "off"):
+            return cls(model=model)
+        is_factor = text.endswith("x")
+        try:
+            value = Fraction(text.removesuffix("x"))
+        except (ValueError, ZeroDivisionError) as error:
+            raise ConfigError(
+                f"interpolate: got {text!r}; wanted a rate such as 48 or 60000/1001, a factor such as 2x, or none"
+            ) from error
+        if is_factor:
+            return cls(factor=value, model=model)
+        return cls(rate=exact_rate(value), model=model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorizeSettings:
+    """Colour.
+
+    mode : `auto` colours grey films and leaves coloured ones alone; `always`; `never`
+    references : colour pictures to follow; a number in a file's name is the source frame that it shows
+    saturation : factor on the colours' strength, 0 to 2
+    model : name of a built-in model or path of an ONNX file
+    """
+
+    mode: Literal["auto", "always", "never"] = "auto"
+    references: tuple[Path, ...] = ()
+    saturation: float = 1.0
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in ("auto", "always", "never"):
+            raise ConfigError(f"colorize: got {self.mode!r}; wanted auto, always or never")
+        if not 0.0 <= self.saturation <= 2.0:
+            raise ConfigError(f"saturation: got {self.saturation}; wanted a number from 0 to 2")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSettings:
+    """How the film is read.
+
+    deinterlace : `auto` follows the film's own flags, `always`, `never`
+    field_rate : one frame per field (50i becomes 50p) rather than one per pair of fields
+    rate : frames per second of an image sequence, which has no times of its own
+    """
+
+    deinterlace: Literal["auto", "always", "never"] = "auto"
+    field_rate: bool = False
+    rate: Fraction = Fraction(24)
+
+    def __post_init__(self) -> None:
+        if self.deinterlace not in ("auto", "always", "never"):
+            raise ConfigError(f"deinterlace: got {self.deinterlace!r}; wanted auto, always or never")
+        if not 0 < self.rate <= 1000:
+            raise ConfigError(f"input rate: got {self.rate}; wanted more than 0 and at most 1000")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputSettings:
+    """How the restored film is written.
+
+    codec : one of `CODECS`; None picks by the file's extension
+    quality : one dial for all codecs, 0 (smallest) to 100 (visually lossless or better)
+    bit_depth : 8 or 10; None keeps 8-bit film at 8 and deeper film at 10
+    encoder_threads : threads of the encoder; part of the settings because it can change the bits
+    compare : `side` puts the film beside its restoration, `wipe` divides one picture; None writes the restoration alone
+    label : write "restored" on the picture
+    """
+
+    codec: str | None = None
+    quality: int = 75
+    bit_depth: int | None = None
+    encoder_threads: int = 2
+    compare: Literal["side", "wipe"] | None = None
+    label: bool = False
+
+    def __post_init__(self) -> None:
+        if self.codec is not None and self.codec not in CODECS:
+            raise ConfigError(f"codec: got {self.codec!r}; wanted one of {', '.join(CODECS)}")
+        if not 0 <= self.quality <= 100:
+            raise ConfigError(f"quality: got {self.quality}; wanted 0 to 100")
+        if self.bit_depth not in (None, 8, 10):
+            raise ConfigError(f"bit depth: got {self.bit_depth}; wanted 8 or 10")
+        if self.encoder_threads < 1:
+            raise ConfigError(f"encoder threads: got {self.encoder_threads}; wanted 1 or more")
+        if self.compare not in (None, "side", "wipe"):
+            raise ConfigError(f"compare: got {self.compare!r}; wanted side or wipe")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeSettings:
+    """What the chain runs on. Nothing here changes what the restored film shows.
+
+    backend : `onnxruntime` or `null` (computes nothing, for trying the rest)
+    threads : processor cores to use; 0 is all
+    queue_frames : frames that may wait between two stages
+    """
+
+    backend: Literal["onnxruntime", "null"] = "onnxruntime"
+    threads: int = 0
+    queue_frames: int = 4
+
+    def __post_init__(self) -> None:
+        if self.backend not in ("onnxruntime", "null"):
+            raise ConfigError(f"backend: got {self.backend!r}; wanted onnxruntime or null")
+        if self.threads < 0:
+            raise ConfigError(f"threads: got {self.threads}; wanted 0 (all) or more")
+        if self.queue_frames < 1:
+            raise ConfigError(f"queue frames: got {self.queue_frames}; wanted 1 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one restoration."""
+
+    input: InputSettings = field(default_factory=InputSettings)
+    enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
+    interpolate: InterpolateSettings = field(default_factory=InterpolateSettings)
+    colorize: ColorizeSettings = field(default_factory=ColorizeSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+    runtime: RuntimeSettings = field(default_factory=RuntimeSettings)
+
+
+def exact_rate(value: Fraction) -> Fraction:
+    """Return the n×1000/1001 rate that a rounded decimal such as 23.976 or 29.97 stands for, else the value itself."""
+    nearest = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
+    is_rounded = value.denominator not in (1, 1001) and abs(value - nearest) < Fraction(1, 200)
+    return nearest if is_rounded else value

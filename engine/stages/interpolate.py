@@ -1,0 +1,248 @@
+"""Shows the film at another rate: frames of the film where its times fall on the grid, synthesized ones between."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+from engine.backends.base import Backend
+from engine.errors import ConfigError, FarshoreError
+from engine.frame import Frame, Motion, Neighbour
+from engine.model import Model
+from engine.pool import BufferPool
+from engine.settings import InterpolateSettings
+from engine.stages.base import Stage
+from engine.stages.motion_field import MotionField, Verdict, still
+from engine.stages.retime import Grid
+from engine.stages.warp import Warper
+from engine.types import FrameFlags, FrameSpec
+
+PREPARED_FRAMES = 8
+"""Buffers made at once, for the frames that wait in the queue behind the stage."""
+
+ASSUMED_RATE = Fraction(24)
+"""Frames per second for which the model's work is estimated where the film's own rate varies."""
+
+
+class Interpolate(Stage):
+    """Re-times the film.
+
+    Without rate and factor the film's own times are kept, and repeats that were taken out are shown again. With
+    either, every shot is shown on one grid that begins at the film's start; where no model was given, each grid time
+    shows the picture that the film shows then.
+
+    Parameters
+    ----------
+    model : of role `interpolate`, or None
+    backend : what it runs on
+    settings : rate or factor, or neither
+    true_rate : pictures per second that a padded film truly has, where that is known beforehand; `factor` multiplies
+        it. None: `factor` multiplies the rate in the film's own header
+
+    Attributes
+    ----------
+    verdicts : how many synthesized pictures followed the model's motion, were cross-faded, or held
+    """
+
+    name = "interpolate"
+
+    def __init__(
+        self,
+        model: Model | None,
+        backend: Backend,
+        settings: InterpolateSettings,
+        *,
+        true_rate: Fraction | None = None,
+    ) -> None:
+        super().__init__()
+        self._model, self._backend, self._settings = model, backend, settings
+        self._true_rate = true_rate
+        self._field: MotionField | None = None
+        self._grid: Grid | None = None
+        self._first: Frame | None = None
+        self._is_new_shot = True
+        self._shown_index = -1
+        self.verdicts: Counter[Verdict] = Counter()
+
+    def open(self, incoming: FrameSpec) -> FrameSpec:
+        """Lay the grid; make scratch, buffers and a session on one thread."""
+        rate = self._wanted_rate(incoming)
+        self.pool = BufferPool(incoming.pixels_shape)
+        self.motion_pool = BufferPool((5, 1, 1))
+        if rate is None:
+            return incoming
+        self._grid = Grid(incoming.start, rate, incoming.rate)
+        self._source_rate = incoming.rate or ASSUMED_RATE
+        self.look_ahead = 1
+        if self._model is not None:
+            self._field = MotionField(self._model, self._backend, incoming)
+            self._warper = Warper(incoming.height, incoming.width)
+            self.pool = BufferPool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
+            self.motion_pool = BufferPool(self._field.shape, prepare=PREPARED_FRAMES)
+        return replace(incoming, rate=rate, time_base=self._grid.time_base)
+
+    def _wanted_rate(self, incoming: FrameSpec) -> Fraction | None:
+        if self._settings.factor is None:
+            return self._settings.rate
+        rate = self._true_rate or incoming.rate
+        if rate is None:
+            raise ConfigError(
+                f"interpolate: got a factor of {self._settings.factor}, but the film's own rate varies; give a rate, "
+                "such as 48"
+            )
+        return rate * self._settings.factor
+
+    def push(self, frame: Frame) -> Iterator[Frame]:
+        """Yield the pictures between the frame before and this one, or this one and its repeats."""
+        if self._grid is None:
+            yield from self._own_times(frame)
+            return
+        if self._field is not None:
+            self._field.see(frame.pixels)
+        first = self._first
+        try:
+            if first is not None:
+                yield from self._between(self._grid, first, frame)
+        finally:
+            self._first = frame
+            if first is not None:
+                first.release()
+
+    def flush(self, end: Fraction | None) -> Iterator[Frame]:
+        """Yield the shot's last picture, held until `end`."""
+        if self._grid is None or self._first is None:
+            return
+        last = self._first
+        if end is None:
+            end = last.time + (last.duration or 1 / self._grid.rate)
+        for number in range(self._grid.first_at(last.time), self._grid.first_at(end)):
+            yield self._shown(self._grid, last, number)
+
+    def reset(self) -> None:
+        """Forget the shot."""
+        if self._first is not None:
+            self._first.release()
+            self._first = None
+        self._is_new_shot = True
+        self._shown_index = -1
+
+    def close(self) -> None:
+        """Give frames and sessions back."""
+        self.reset()
+        if self._field is not None:
+            self._field.close()
+            self._field = None
+        self._grid = None
+
+    def measure(self, threads: int) -> float | None:
+        """Time the model, for as many runs as there are synthesized pictures per source frame."""
+        if self._field is None or self._grid is None:
+            return None
+        return self._field.measure(threads) * float(self._runs_per_frame)
+
+    def use_threads(self, threads: int) -> None:
+        """Run the model on that many threads from now on."""
+        if self._field is not None:
+            self._field.use_threads(threads)
+
+    @property
+    def _runs_per_frame(self) -> Fraction:
+        """Synthesized pictures per source frame where grid and film begin together."""
+        assert self._grid is not None
+        ratio = self._grid.rate / self._source_rate
+        return Fraction(ratio.numerator - 1, ratio.denominator)
+
+    def _own_times(self, frame: Frame) -> Iterator[Frame]:
+        """Yield a frame at its own time and at its repeats'."""
+        self._first = frame
+        times = (frame.pts, *frame.repeats)
+        for number, pts in enumerate(times):
+            shown = frame.share()
+            shown.pts, shown.repeats, shown.hold_until = pts, (), None
+            if number > 0:
+                shown.flags = (frame.flags & ~FrameFlags.SCENE_CUT) | FrameFlags.REPEATED
+                shown.spans = []
+            if number + 1 < len(times):
+                shown.duration = (times[number + 1] - pts) * frame.time_base
+            elif frame.duration is not None:
+                shown.duration = frame.time + frame.duration - shown.time
+            yield shown
+        self._first = None
+        frame.release()
+
+    def _between(self, grid: Grid, first: Frame, second: Frame) -> Iterator[Frame]:
+        """Yield the pictures at grid times from `first` on and before `second`."""
+        begin = first.time if first.hold_until is None else max(first.time, first.hold_until)
+        stands_still = FrameFlags.REPEATED in second.flags
+        for number in range(grid.first_at(first.time), grid.first_at(second.time)):
+            if self._field is None or stands_still or grid.is_at(number, begin):
+                yield self._shown(grid, first, number)
+            else:
+                timestep = float((grid.time(number) - begin) / (second.time - begin))
+                yield self._synthesized(grid, self._field, first, second, number, timestep)
+
+    def _shown(self, grid: Grid, frame: Frame, number: int) -> Frame:
+        """Return a frame of the film at a grid time."""
+        shown = frame.share()
+        if self._shown_index == frame.index:
+            shown.flags |= FrameFlags.REPEATED
+            shown.spans = []
+        self._shown_index = frame.index
+        return self._at(grid, shown, number)
+
+    def _at(self, grid: Grid, frame: Frame, number: int) -> Frame:
+        """Move a new frame to a grid time."""
+        frame.pts, frame.time_base, frame.duration = grid.pts(number), grid.time_base, 1 / grid.rate
+        frame.repeats, frame.hold_until = (), None
+        frame.flags &= ~FrameFlags.SCENE_CUT
+        if self._is_new_shot:
+            frame.flags |= FrameFlags.SCENE_CUT
+            self._is_new_shot = False
+        return frame
+
+    def _synthesized(
+        self, grid: Grid, field: MotionField, first: Frame, second: Frame, number: int, timestep: float
+    ) -> Frame:
+        """Return the picture between two frames, or the nearer one where there is none to be had."""
+        motion_lease = self.motion_pool.lease()
+        found = motion_lease.array
+        nearer = first if timestep < 0.5 else second
+        try:
+            field.find(timestep, found)
+        except FarshoreError as error:
+            motion_lease.release()
+            self.failures.count(error)
+            return self._shown(grid, nearer, number)
+        verdict = field.judge(found)
+        self.verdicts[verdict] += 1
+        if verdict is Verdict.HOLD:
+            motion_lease.release()
+            return self._shown(grid, nearer, number)
+        if verdict is Verdict.CROSS_FADE:
+            still(found, timestep)
+        lease = self.pool.lease()
+        motion = Motion(
+            flow=found[:4],
+            mask=found[4:],
+            timestep=timestep,
+            cell=field.cell,
+            lease=motion_lease,
+            first=_neighbour(first),
+            second=_neighbour(second),
+        )
+        if field.gives_frame and verdict is Verdict.FOLLOW:
+            field.write_frame(lease.array)
+        else:
+            self._warper.aim(motion.flow, motion.mask, motion.cell)
+            for before, after, out in zip(first.pixels, second.pixels, lease.array, strict=True):
+                self._warper.blend(before, after, out)
+        made = first.successor(pixels=lease.array, format=first.format, leases=(lease,), motion=motion)
+        made.flags = FrameFlags.SYNTHESIZED
+        made.spans = []
+        return self._at(grid, made, number)
+
+
+def _neighbour(frame: Frame) -> Neighbour:
+    for lease in frame.leases:
+        lease.retain()
+    return Neighbour(pixels=frame.pixels, index=frame.index, leases=frame.leases)

@@ -1,0 +1,61 @@
+"""Carries the planes of two pictures along the motion between them and blends what arrives."""
+
+import cv2
+import numpy as np
+
+from engine.stages.luma import Plane
+from engine.types import Planes
+
+RELATIVE_LINEAR = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
+"""Bilinear sampling at a distance from each pixel, which saves adding the pixel's own place."""
+
+
+class Warper:
+    """Scratch for warping planes of one size.
+
+    Parameters
+    ----------
+    height, width : of the planes
+    reduction : full-size pixels per pixel of the planes, 1 for luma and 2 for half-size chroma
+    """
+
+    def __init__(self, height: int, width: int, reduction: int = 1) -> None:
+        self._height, self._width, self._reduction = height, width, reduction
+        self._maps: Planes = np.empty((5, 0, 0), np.float32)
+        self._warped = np.empty((2, height, width), np.float32)
+        self._rest = np.empty((height, width), np.float32)
+
+    def aim(self, flow: Planes, mask: Planes, cell: int) -> None:
+        """Bring motion to the planes' size; it serves every `blend` until the next call.
+
+        Parameters
+        ----------
+        flow : float32 (4, h, w), full-size pixels, x and y to the first picture, x and y to the second
+        mask : float32 (1, h, w) in [0, 1], weight of the first picture
+        cell : full-size pixels per value, in x and in y; h and w times it are at least the picture's size
+        """
+        height = -(-flow.shape[1] * cell // self._reduction)
+        width = -(-flow.shape[2] * cell // self._reduction)
+        if self._maps.shape[1:] != (height, width):
+            self._maps = np.empty((5, height, width), np.float32)
+        for coarse, fine in zip((*flow, mask[0]), self._maps, strict=True):
+            if coarse.shape == fine.shape:
+                np.copyto(fine, coarse)
+            else:
+                cv2.resize(coarse, (width, height), dst=fine, interpolation=cv2.INTER_LINEAR)
+        if self._reduction != 1:
+            np.multiply(self._maps[:4], 1.0 / self._reduction, out=self._maps[:4])
+
+    def blend(self, first: Plane, second: Plane, out: Plane) -> None:
+        """Write the plane between `first` and `second` into `out`; all (height, width), `out` must not alias them."""
+        maps = self._maps[:, : self._height, : self._width]
+        from_first, from_second = self._warped
+        sample(first, maps[0], maps[1], from_first)
+        sample(second, maps[2], maps[3], from_second)
+        np.subtract(1.0, maps[4], out=self._rest)
+        cv2.blendLinear(from_first, from_second, maps[4], self._rest, dst=out)
+
+
+def sample(plane: Plane, flow_x: Plane, flow_y: Plane, out: Plane) -> None:
+    """Write ``plane[y + flow_y, x + flow_x]`` into `out`, bilinear, edges repeated; all of one size."""
+    cv2.remap(plane, flow_x, flow_y, RELATIVE_LINEAR, dst=out, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,50 @@
+"""How many threads each stage's model gets: chosen from measured times, not guessed."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+from engine.errors import ConfigError
+
+NEGLIGIBLE = 0.03
+"""Gain below which more threads are not worth having; about what repeated measurements differ by."""
+
+Cost = Mapping[int, float]
+"""Threads → seconds per source frame, measured alone."""
+
+
+def choose_split(costs: Mapping[str, Cost], cores: int) -> dict[str, int]:
+    """Choose the threads of each stage.
+
+    A chain of stages on their own threads runs as fast as its slowest stage, and no faster than all its work divided
+    by the cores. A stage on n threads keeps n cores busy for its time, waiting included. Among all splits the one with
+    the shortest predicted time per frame is taken, and among those no worse by more than `NEGLIGIBLE` the one with the
+    fewest threads, because threads that work alone lose nothing to waiting for each other.
+
+    Parameters
+    ----------
+    costs : stage → measured times; stages whose work does not divide are left out
+    cores : processor cores to use, 1 or more
+
+    Returns
+    -------
+    stage → threads
+
+    Examples
+    --------
+    One heavy stage is divided, light ones are not:
+
+    >>> choose_split({"enhance": {1: 0.080, 2: 0.042}, "colorize": {1: 0.010, 2: 0.008}}, 2)
+    {'enhance': 2, 'colorize': 1}
+    """
+    if cores < 1:
+        raise ConfigError(f"cores: got {cores}; wanted 1 or more")
+    names = list(costs)
+    choices: Sequence[Sequence[int]] = [[threads for threads in costs[name] if threads <= cores] for name in names]
+    predicted: dict[tuple[int, ...], float] = {}
+    for split in product(*choices):
+        times = [costs[name][threads] for name, threads in zip(names, split, strict=True)]
+        work = sum(time * threads for time, threads in zip(times, split, strict=True))
+        predicted[split] = max([*times, work / cores], default=0.0)
+    good = min(predicted.values()) * (1 + NEGLIGIBLE)
+    chosen = min((split for split in predicted if predicted[split] <= good), key=lambda split: (sum(split), split))
+    return dict(zip(names, chosen, strict=True))

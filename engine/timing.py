@@ -1,0 +1,160 @@
+"""Where the time goes: one source, seen as progress line, latency table, JSON and trace."""
+
+import json
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.frame import Frame
+
+EDGE_FRAMES = 5
+"""Frames left out of statistics at each end of a run: the first fill caches and pools, the last drain the chain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLatency:
+    """How long one stage works, milliseconds a frame that it put out.
+
+    frames : put out by the stage, all of them
+    total_seconds : of work, all frames
+    """
+
+    stage: str
+    frames: int
+    median_ms: float
+    p95_ms: float
+    p99_ms: float
+    max_ms: float
+    total_seconds: float
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyReport:
+    """The latency table of a run.
+
+    left_out : frames at each end that the percentiles leave out
+    delay_ms : from the first pixel read to the frame written, median; "glass to glass"
+    """
+
+    stages: tuple[StageLatency, ...]
+    frames: int
+    wall_seconds: float
+    frames_per_second: float
+    delay_ms: float
+    left_out: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the table as plain values."""
+        return asdict(self)
+
+
+class StageClock:
+    """The durations of one stage, in a ring that never grows.
+
+    Parameters
+    ----------
+    name : of the stage
+    capacity : how many of the latest durations are kept for percentiles
+    """
+
+    def __init__(self, name: str, capacity: int = 1 << 16) -> None:
+        self.name = name
+        self.frames = 0
+        self.total_ns = 0
+        self.threads = 1
+        self._ring: npt.NDArray[np.int64] = np.zeros(capacity, np.int64)
+
+    def add(self, duration_ns: int) -> None:
+        """Count one frame put out after `duration_ns` of work."""
+        self._ring[self.frames % len(self._ring)] = duration_ns
+        self.frames += 1
+        self.total_ns += duration_ns
+
+    def add_idle(self, duration_ns: int) -> None:
+        """Count work after which no frame came out."""
+        self.total_ns += duration_ns
+
+    def latency(self) -> StageLatency:
+        """Return the figures so far."""
+        kept = self._ring[: min(self.frames, len(self._ring))]
+        if self.frames <= len(self._ring) and self.frames > 2 * EDGE_FRAMES:
+            kept = kept[EDGE_FRAMES:-EDGE_FRAMES]
+        ms = kept / 1e6 if len(kept) else np.zeros(1)
+        median, p95, p99 = (float(value) for value in np.percentile(ms, (50, 95, 99)))
+        return StageLatency(
+            stage=self.name,
+            frames=self.frames,
+            median_ms=median,
+            p95_ms=p95,
+            p99_ms=p99,
+            max_ms=float(ms.max()),
+            total_seconds=self.total_ns / 1e9,
+            threads=self.threads,
+        )
+
+
+class Clock:
+    """All stages' durations and, if asked, every span for a trace.
+
+    Parameters
+    ----------
+    stages : names in the chain's order
+    trace : keep spans for `write_trace`; about 100 bytes each
+    """
+
+    def __init__(self, stages: Iterable[str], *, trace: bool = False) -> None:
+        self.stages = {name: StageClock(name) for name in stages}
+        self.delays = StageClock("delay")
+        self._spans: list[tuple[str, int, int, int]] | None = [] if trace else None
+        self._lock = threading.Lock()
+
+    def written(self, frame: Frame, now_ns: int) -> None:
+        """Count a frame that has left the chain; call before it is released."""
+        if frame.first_ns:
+            self.delays.add(now_ns - frame.first_ns)
+
+    def record(self, stage: str, start_ns: int, end_ns: int, index: int) -> None:
+        """Keep a span for the trace."""
+        if self._spans is not None:
+            with self._lock:
+                self._spans.append((stage, start_ns, end_ns, index))
+
+    def report(self, frames: int, wall_seconds: float) -> LatencyReport:
+        """Return the latency table."""
+        return LatencyReport(
+            stages=tuple(clock.latency() for clock in self.stages.values()),
+            frames=frames,
+            wall_seconds=wall_seconds,
+            frames_per_second=frames / wall_seconds if wall_seconds else 0.0,
+            delay_ms=self.delays.latency().median_ms,
+            left_out=EDGE_FRAMES,
+        )
+
+    def write_trace(self, path: Path) -> None:
+        """Write the spans as a Chrome trace (JSON), one lane a stage; opens in Perfetto."""
+        spans: Sequence[tuple[str, int, int, int]] = self._spans or ()
+        began = min((start for _, start, _, _ in spans), default=0)
+        lanes = {name: number for number, name in enumerate(self.stages, 1)}
+        events: list[dict[str, Any]] = [
+            {"ph": "M", "name": "thread_name", "pid": 1, "tid": lane, "args": {"name": name}}
+            for name, lane in lanes.items()
+        ]
+        events += [
+            {
+                "ph": "X",
+                "name": stage,
+                "pid": 1,
+                "tid": lanes[stage],
+                "ts": (start - began) / 1000,
+                "dur": (end - start) / 1000,
+                "args": {"frame": index},
+            }
+            for stage, start, end, index in spans
+        ]
+        path.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}), encoding="utf-8")

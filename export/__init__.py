@@ -1,0 +1,1 @@
+"""PyTorch → ONNX: the only room that imports torch."""

@@ -1,0 +1,35 @@
+"""Rules that hold for every test."""
+
+import logging
+import os
+from collections.abc import Iterator
+
+import cv2
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_opencv_thread() -> None:
+    """OpenCV works within its caller's thread, as in the pipeline."""
+    cv2.setNumThreads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Give each test the logging set-up it found: commands change it for the whole process."""
+    loggers = [logging.getLogger(), logging.getLogger("engine")]
+    before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
+    yield
+    for logger, level, handlers in before:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+
+
+@pytest.hookimpl(tryfirst=True, hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item):
+    """Turn the skip of a gpu test into a failure where a GPU must be."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.get_closest_marker("gpu") and os.environ.get("FARSHORE_REQUIRE_GPU") == "1":
+        report.outcome = "failed"
+        report.longrepr = f"FARSHORE_REQUIRE_GPU=1, but the test was skipped: {report.longrepr}"

@@ -1,0 +1,157 @@
+"""Film to film: what the chain as a whole promises."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError, DecodeError, Interrupted, ResumeError
+from engine.job import Job, JobReport
+from engine.media.provenance import read
+from engine.settings import (
+    ColorizeSettings,
+    EnhanceSettings,
+    InterpolateSettings,
+    OutputSettings,
+    RuntimeSettings,
+    Settings,
+)
+from tests.support.shots import frame_hashes, write_shots
+
+NULL = RuntimeSettings(backend="null")
+DOUBLED = Settings(interpolate=InterpolateSettings(factor=Fraction(2)))
+
+
+def run(source: Path, target: Path, settings: Settings, **options: bool) -> JobReport:
+    job = Job(source, target, settings, **options)
+    try:
+        job.open()
+        return job.run()
+    finally:
+        job.close()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_shots(tmp_path_factory.mktemp("film") / "film.mp4", shots=6, frames=32)
+
+
+@pytest.fixture(scope="module")
+def whole(film: Path) -> list[tuple[Fraction, str]]:
+    """Hashes of an uninterrupted run."""
+    target = film.with_name("whole.mkv")
+    run(film, target, DOUBLED)
+    return frame_hashes(target)
+
+
+def test_a_film_passes_the_whole_chain_and_says_what_was_done(film: Path, tmp_path: Path) -> None:
+    target = tmp_path / "restored.mp4"
+    report = run(film, target, DOUBLED)
+    assert (report.run.frames_in, report.shots, report.repeats) == (192, 6, 0)
+    assert report.run.frames_out == 384
+    assert not report.losses
+    assert not report.run.failures
+    times = [time for time, _ in frame_hashes(target)]
+    assert times == [Fraction(number, 48) for number in range(384)]
+    provenance = read(target)
+    assert provenance is not None
+    assert [mark.role for mark in provenance.models] == ["enhance", "interpolate", "colorize"]
+    assert all(len(mark.sha256) == 64 for mark in provenance.models)
+    assert provenance.settings["enhance"]["strength"] == 0.8
+    assert not target.with_name("restored.mp4.part").exists()
+
+
+def test_every_option_of_the_chain_runs_together(film: Path, tmp_path: Path) -> None:
+    settings = Settings(
+        enhance=EnhanceSettings(upscale=2, strength=0.5),
+        interpolate=InterpolateSettings(rate=Fraction(30000, 1001)),
+        colorize=ColorizeSettings(mode="always", saturation=1.5),
+        output=OutputSettings(compare="side", label=True, codec="h265", bit_depth=10),
+        runtime=NULL,
+    )
+    target = tmp_path / "all.mkv"
+    job = Job(film, target, settings)
+    plan = job.open()
+    assert (plan.spec_out.width, plan.spec_out.height) == (384, 128)
+    assert plan.spec_out.rate == Fraction(30000, 1001)
+    assert plan.stages == ("inspect", "enhance", "interpolate", "colorize", "compare")
+    report = job.run()
+    assert report.run.frames_out == 240
+    assert not report.run.failures
+
+
+def test_two_runs_make_the_same_frames(film: Path, whole: list[tuple[Fraction, str]], tmp_path: Path) -> None:
+    run(film, tmp_path / "again.mkv", DOUBLED)
+    assert frame_hashes(tmp_path / "again.mkv") == whole
+
+
+def test_a_stopped_run_keeps_its_shots_and_goes_on_to_the_same_frames(
+    film: Path, whole: list[tuple[Fraction, str]], tmp_path: Path
+) -> None:
+    target = tmp_path / "stopped.mkv"
+    job = Job(film, target, DOUBLED)
+    job.open()
+    with pytest.raises(Interrupted):
+        job.run(lambda progress: job.stop() if progress.frames_out > 150 else None)
+    assert not target.exists()
+    assert not [thread for thread in threading.enumerate() if thread.name in ("decode", "enhance", "encode")]
+    with pytest.raises(ConfigError, match="--resume"):
+        run(film, target, DOUBLED)
+    with pytest.raises(ResumeError, match="strength"):
+        run(film, target, Settings(enhance=EnhanceSettings(strength=0.3), interpolate=DOUBLED.interpolate), resume=True)
+    job = Job(film, target, DOUBLED, resume=True)
+    plan = job.open()
+    assert plan.resumed_from_shot > 0
+    report = job.run()
+    assert report.frames_kept > 0
+    assert report.shots == 6
+    assert frame_hashes(target) == whole
+
+
+def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(
+    film: Path, whole: list[tuple[Fraction, str]], tmp_path: Path
+) -> None:
+    moments = random.Random(2026)
+    target, work = tmp_path / "killed.mkv", tmp_path / "killed.mkv.part"
+    command = [sys.executable, "-m", "engine.cli.main", "restore", str(film), str(target), "--interpolate", "2x"]
+    kills = finished = killed_between_shots = 0
+    while kills < 20 or not finished:
+        child = subprocess.Popen(
+            [*command, "--quiet", *(["--resume"] if work.exists() else [])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            _, said = child.communicate(timeout=moments.uniform(0.5, 4.0) if kills < 20 else 120.0)
+            assert child.returncode == 0, said.decode()
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            child.communicate()
+            kills += 1
+            killed_between_shots += bool(list(work.glob("0*")))
+        if target.exists():  # finished, perhaps just before it was killed: under its final name a film is whole
+            assert frame_hashes(target) == whole
+            target.unlink()
+            shutil.rmtree(work, ignore_errors=True)
+            finished += 1
+    assert killed_between_shots > 0, "no run was killed between its first and its last shot"
+
+
+def test_missing_film_missing_model_and_existing_target_are_one_line_each(film: Path, tmp_path: Path) -> None:
+    with pytest.raises(DecodeError) as missing:
+        run(tmp_path / "nothing.mp4", tmp_path / "x.mp4", DOUBLED)
+    with pytest.raises(Exception, match="not built in") as model:
+        run(film, tmp_path / "x.mp4", Settings(enhance=EnhanceSettings(model="nothing")))
+    (tmp_path / "there.mp4").write_bytes(b"precious")
+    with pytest.raises(ConfigError) as there:
+        run(film, tmp_path / "there.mp4", DOUBLED)
+    for caught in (missing, model, there):
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "there.mp4").read_bytes() == b"precious"
+    assert not (tmp_path / "x.mp4").exists()

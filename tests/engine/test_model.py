@@ -1,0 +1,94 @@
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ModelError, UnsupportedModelError, WeightsError
+from engine.model import Model, StatePair, builtin_models, find_model
+from tests.support.onnx_files import METADATA, save_halver
+
+
+def test_a_model_says_what_it_is(tmp_path: Path) -> None:
+    extra = {"window": "1,2", "scale": "2", "states": '[{"input": "a", "output": "b"}]', "metrics": '{"psnr": 30.5}'}
+    path = save_halver(tmp_path / "m.onnx", {**METADATA, **extra})
+    model = Model.load(path, role="enhance")
+    assert model.card.name == "tiny"
+    assert model.card.window == (1, 2)
+    assert model.card.scale == 2
+    assert model.card.states == (StatePair(input="a", output="b"),)
+    assert model.card.metrics == {"psnr": 30.5}
+    assert model.inputs["luma"].shape == (1, 1, None, None)
+    assert model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"colour": "rgb"}, "unknown"),
+        ({"precision": "fp7"}, "fp32, fp16, int8"),
+        ({"window": "one"}, "farshore.window"),
+        ({"schema": "2"}, "farshore.schema"),
+        ({"states": "[{}]"}, "farshore.states"),
+    ],
+)
+def test_metadata_that_is_wrong_is_refused_by_name(tmp_path: Path, change: dict[str, str], words: str) -> None:
+    path = save_halver(tmp_path / "m.onnx", {**METADATA, **change})
+    with pytest.raises(UnsupportedModelError, match=words):
+        Model.load(path)
+
+
+@pytest.mark.parametrize("key", ["name", "role", "licence"])
+def test_metadata_that_is_missing_is_named(tmp_path: Path, key: str) -> None:
+    kept = {name: value for name, value in METADATA.items() if name != key}
+    with pytest.raises(UnsupportedModelError, match=f"lacks farshore.{key}"):
+        Model.load(save_halver(tmp_path / "m.onnx", kept))
+
+
+def test_a_file_without_metadata_needs_a_role_and_says_what_is_assumed(tmp_path: Path) -> None:
+    path = save_halver(tmp_path / "plain.onnx", None)
+    with pytest.raises(UnsupportedModelError, match="name what it is for"):
+        Model.load(path)
+    card = Model.load(path, role="enhance").card
+    assert (card.name, card.color_space) == ("plain", "gray")
+    assert any("color space gray" in text for text in card.assumed)
+
+
+def test_another_role_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="wanted one for colorize"):
+        Model.load(save_halver(tmp_path / "m.onnx"), role="colorize")
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_a_damaged_or_missing_file_is_one_clear_line(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "m.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(WeightsError) as caught:
+        Model.load(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_model_is_refused(tmp_path: Path) -> None:
+    data = next(iter(builtin_models().values())).read_bytes()
+    (tmp_path / "m.onnx").write_bytes(data[: len(data) // 2])
+    with pytest.raises(WeightsError):
+        Model.load(tmp_path / "m.onnx")
+
+
+def test_an_unknown_name_lists_the_built_in_ones() -> None:
+    with pytest.raises(ModelError, match="film-restore"):
+        find_model("film-restroe", "enhance")
+
+
+@pytest.mark.parametrize("name", sorted(builtin_models()))
+def test_built_in_models_load_and_have_a_card(name: str) -> None:
+    path = builtin_models()[name]
+    card = Model.load(path).card
+    assert not card.assumed
+    assert card.training_data
+    assert path.with_suffix(".md").exists() or path.with_name(f"{name.removesuffix('.int8')}.md").exists()
+
+
+def test_built_in_models_stay_small() -> None:
+    assert sum(path.stat().st_size for path in builtin_models().values()) < 40_000_000

@@ -1,0 +1,163 @@
+import json
+import threading
+import time
+import tracemalloc
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
+from engine.frame import Frame
+from engine.pipeline import Pipeline, Progress, RunReport
+from engine.types import FrameSpec
+from tests.support.frames import Collector, Delay, ListReader
+
+
+def run(reader: ListReader, stages: list[Delay], writer: Collector, **options: object) -> RunReport:
+    pipeline = Pipeline(reader, stages, writer, **options)  # type: ignore[arg-type]
+    pipeline.open()
+    return pipeline.run(interval=0.01)
+
+
+def test_frames_come_out_in_order_with_their_times_and_all_buffers_come_back() -> None:
+    reader, writer = ListReader(50), Collector()
+    stages = [Delay("enhance", 3), Delay("colorize", 1)]
+    report = run(reader, stages, writer)
+    assert [row[0] for row in writer.rows] == list(range(50))
+    assert [row[2] for row in writer.rows] == [Fraction(index, 24) for index in range(50)]
+    assert writer.state == "finished"
+    assert (report.frames_in, report.frames_out) == (50, 50)
+    assert reader.pool.on_loan == sum(stage.pool.on_loan for stage in stages) == 0
+    assert reader.closed
+
+
+def test_a_cut_flushes_and_resets_before_the_new_shot_is_pushed() -> None:
+    stage, writer = Delay(look_ahead=3), Collector()
+    run(ListReader(10, cuts=(0, 4)), [stage], writer)
+    assert stage.log == ["flush 0", "reset", "flush 1/6", "reset", "flush 5/12"]
+    assert [row[1] for row in writer.rows] == [0] * 4 + [1] * 6
+
+
+@pytest.mark.parametrize("place", ["reader", "stage", "writer"])
+def test_an_error_anywhere_ends_every_thread_and_is_raised(place: str) -> None:
+    class Breaks(Delay):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            if frame.index == 7:
+                frame.release()
+                raise DeviceError("the device broke")
+            yield from super().push(frame)
+
+    reader = ListReader(100, fail_at=7 if place == "reader" else -1)
+    stage = Breaks() if place == "stage" else Delay()
+    writer = Collector(fail_at=7 if place == "writer" else -1)
+    with pytest.raises((RuntimeError, DeviceError, OSError), match="broke"):
+        run(reader, [stage], writer)
+    assert writer.state == "aborted"
+    assert reader.closed
+    assert reader.pool.on_loan == stage.pool.on_loan == 0
+    assert not [thread for thread in threading.enumerate() if thread.name in ("decode", "delay", "encode")]
+
+
+def test_stop_ends_the_run_within_a_second() -> None:
+    class Slow(Delay):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            time.sleep(0.02)
+            yield from super().push(frame)
+
+    reader, writer = ListReader(10_000), Collector()
+    pipeline = Pipeline(reader, [Slow()], writer)
+    pipeline.open()
+    threading.Timer(0.1, pipeline.stop).start()
+    began = time.perf_counter()
+    with pytest.raises(Interrupted):
+        pipeline.run()
+    assert time.perf_counter() - began < 1
+    assert writer.state == "aborted"
+    assert reader.pool.on_loan == 0
+
+
+def test_times_that_do_not_increase_are_refused() -> None:
+    class Backwards(Delay):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            frame.pts = 5 - frame.pts
+            yield from super().push(frame)
+
+    with pytest.raises(TimestampError, match="does not come after"):
+        run(ListReader(5), [Backwards(look_ahead=0)], Collector())
+
+
+def test_a_stage_name_stands_once() -> None:
+    with pytest.raises(ConfigError, match="once"):
+        Pipeline(ListReader(1), [Delay("a"), Delay("a")], Collector())
+
+
+def test_a_stage_that_fails_to_open_leaves_nothing_open() -> None:
+    class Refuses(Delay):
+        def open(self, incoming: FrameSpec) -> FrameSpec:
+            raise ConfigError("cannot")
+
+    reader, closed = ListReader(1), []
+
+    class Watched(Delay):
+        def close(self) -> None:
+            closed.append(self.name)
+
+    with pytest.raises(ConfigError, match="cannot"):
+        Pipeline(reader, [Watched("first"), Refuses("second")], Collector()).open()
+    assert closed == ["first"]
+    assert reader.closed
+
+
+def test_time_in_a_queue_is_not_the_stages_time() -> None:
+    class Slow(Delay):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            time.sleep(0.005)
+            yield from super().push(frame)
+
+    report = run(ListReader(40), [Delay("quick", 0), Slow("slow", 0)], Collector())
+    rows = {row.stage: row for row in report.latency.stages}
+    assert rows["slow"].median_ms == pytest.approx(5, rel=0.5)
+    assert rows["quick"].median_ms < 1
+    assert report.queue_waits["encode"] > 0.1
+
+
+def test_the_trace_has_one_lane_a_stage_and_a_slice_a_frame(tmp_path: Path) -> None:
+    pipeline = Pipeline(ListReader(12), [Delay()], Collector(), trace=True)
+    pipeline.open()
+    pipeline.run(interval=0.01)
+    pipeline.clock.write_trace(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    assert [event["args"]["name"] for event in events if event["ph"] == "M"] == ["decode", "delay", "encode"]
+    assert sum(event["ph"] == "X" for event in events) == 36
+
+
+def test_progress_is_reported_while_it_runs() -> None:
+    seen: list[Progress] = []
+    pipeline = Pipeline(ListReader(30), [Delay()], Collector())
+    pipeline.open()
+    pipeline.run(seen.append, interval=0.001)
+    assert seen[-1].frames_out == 30
+    assert seen[-1].time == Fraction(29, 24)
+
+
+def test_after_warm_up_nothing_is_allocated() -> None:
+    class Probe(Delay):
+        grown: list[int]
+
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            if frame.index == 50:
+                tracemalloc.start()
+                self.before = (reader.pool.allocated, self.pool.allocated)
+                self.bytes = tracemalloc.get_traced_memory()[0]
+            if frame.index == 250:
+                self.grown = [reader.pool.allocated - self.before[0], self.pool.allocated - self.before[1]]
+                self.grown_bytes = tracemalloc.get_traced_memory()[0] - self.bytes
+                tracemalloc.stop()
+            yield from super().push(frame)
+
+    reader, probe = ListReader(300), Probe()
+    run(reader, [probe], Collector())
+    assert probe.grown == [0, 0]
+    assert probe.grown_bytes < 200 * 200
