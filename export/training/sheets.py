@@ -1,0 +1,96 @@
+"""Draw before/after sheets of real film, because numbers miss what eyes see at once.
+
+``python -m export.training.sheets --models engine/models --out DIR FILM [FILM ...]``
+
+One PNG per film: frames as they are, restored, what restoring took away (times four, about grey), and coloured.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+
+from export.training.footage import read_luma
+
+FRAMES = (0.3, 0.7)
+WORKING_AREA = 256 * 336
+
+
+class FilmModels:
+    """The built-in restorer and colorizer, run plainly.
+
+    Parameters
+    ----------
+    folder : holds film-restore.onnx and film-colorize.onnx
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._restore, self._colorize = (
+            onnxruntime.InferenceSession(str(folder / f"film-{name}.onnx"), providers=["CPUExecutionProvider"])
+            for name in ("restore", "colorize")
+        )
+
+    def restore(self, window: np.ndarray, strength: float = 1.0) -> np.ndarray:
+        """Restore the middle of five frames, float32 (5, H, W), 0..1; returns (H, W)."""
+        _, height, width = window.shape
+        padded = np.pad(window, ((0, 0), (0, -height % 16), (0, -width % 16)), mode="reflect")
+        chroma = np.full((1, 10, padded.shape[1] // 2, padded.shape[2] // 2), 0.5, np.float32)
+        inputs = {"luma": padded[None], "chroma": chroma, "strength": np.float32([strength])}
+        return self._restore.run(["luma_out"], inputs)[0][0, 0, :height, :width]
+
+    def colorize(self, luma: np.ndarray) -> np.ndarray:
+        """Colour a grey picture (H, W), 0..1, automatically; returns uint8 RGB (H, W, 3)."""
+        height, width = luma.shape
+        factor = (WORKING_AREA / (height * width)) ** 0.5
+        small_size = tuple(16 * max(2, round(side * factor / 16)) for side in (width, height))
+        lightness = cv2.cvtColor(np.repeat(np.clip(luma, 0, 1)[..., None], 3, 2), cv2.COLOR_RGB2LAB)[..., 0] / 100
+        small = cv2.resize(lightness, small_size, interpolation=cv2.INTER_AREA)[None, None]
+        inputs = {
+            "luma": small,
+            "reference_features": np.zeros((1, 64, 1), np.float32),
+            "reference_ab": np.zeros((1, 2, 1), np.float32),
+            "reference_valid": np.zeros((1, 1), np.float32),
+            "previous_luma": np.zeros_like(small),
+            "previous_ab": np.zeros((1, 2, *small.shape[2:]), np.float32),
+        }
+        ab = self._colorize.run(["ab"], inputs)[0][0].transpose(1, 2, 0)
+        ab = cv2.resize(ab, (width, height), interpolation=cv2.INTER_LINEAR) * 110
+        lab = np.concatenate([lightness[..., None] * 100, ab], 2).astype(np.float32)
+        return np.round(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255).astype(np.uint8)
+
+
+def sheet(models: FilmModels, frames: np.ndarray) -> np.ndarray:
+    """Return a sheet of a film's luma, uint8 (T, H, W): rows of frame, restored, taken away, coloured; RGB."""
+    rows = []
+    for place in FRAMES:
+        middle = int(np.clip(round(place * len(frames)), 2, len(frames) - 3))
+        window = frames[middle - 2 : middle + 3].astype(np.float32) / 255
+        restored = np.clip(models.restore(window), 0, 1)
+        taken = np.clip((window[2] - restored) * 4 + 0.5, 0, 1)
+        greys = [np.repeat(np.round(p * 255).astype(np.uint8)[..., None], 3, 2) for p in (window[2], restored, taken)]
+        rows.append(np.hstack([*greys, models.colorize(restored)]))
+    return np.vstack(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw the sheets."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("films", type=Path, nargs="+", metavar="FILM")
+    parser.add_argument("--models", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    options = parser.parse_args(arguments)
+    options.out.mkdir(parents=True, exist_ok=True)
+    models = FilmModels(options.models)
+    for film in options.films:
+        drawn = sheet(models, read_luma(film))
+        cv2.imwrite(str(options.out / f"{film.stem}.png"), drawn[..., ::-1])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

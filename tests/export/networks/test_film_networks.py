@@ -1,0 +1,160 @@
+"""The built-in networks: sizes in and out, what a fresh one does, what strength and states mean."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="networks need the export extra: pip install 'farshore[export]'")
+
+from export.networks.film_colorize import FilmColorize  # noqa: E402
+from export.networks.film_interpolate import FilmInterpolate, LocalMatching, normalised, warp  # noqa: E402
+from export.networks.film_restore import FilmRestore  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+def _awake(network):
+    """Give the layers that start at zero some weight, so that there is something to see."""
+    with torch.no_grad():
+        for weight in network.parameters():
+            if not weight.any():
+                weight.normal_(0, 0.05)
+    return network.eval()
+
+
+def _window(height: int, width: int, count: int = 1):
+    return torch.rand(count, 5, height, width), torch.rand(count, 10, height // 2, width // 2)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 48), (80, 112)])
+@pytest.mark.parametrize("scale", [1, 2])
+def test_restore_keeps_odd_multiples_and_scales(height: int, width: int, scale: int) -> None:
+    luma, chroma = FilmRestore(scale=scale).eval()(*_window(height, width), torch.ones(1))
+    assert luma.shape == (1, 1, scale * height, scale * width)
+    assert chroma.shape == (1, 2, scale * height // 2, scale * width // 2)
+
+
+def test_a_fresh_restorer_is_the_identity() -> None:
+    luma, chroma = _window(32, 48)
+    luma_out, chroma_out = FilmRestore().eval()(luma, chroma, torch.ones(1))
+    assert torch.equal(luma_out[:, 0], luma[:, 2])
+    assert torch.equal(chroma_out, chroma[:, 4:6])
+
+
+def test_strength_zero_is_the_identity_whatever_the_weights() -> None:
+    network = _awake(FilmRestore())
+    luma, chroma = _window(32, 48)
+    luma_out, chroma_out = network(luma, chroma, torch.zeros(1))
+    assert torch.equal(luma_out[:, 0], luma[:, 2])
+    assert torch.equal(chroma_out, chroma[:, 4:6])
+    assert not torch.equal(network(luma, chroma, torch.ones(1))[0], luma_out)
+
+
+def test_restore_refuses_a_scale_it_has_no_head_for() -> None:
+    with pytest.raises(ValueError, match="scale: got 3"):
+        FilmRestore(scale=3)
+
+
+def test_frames_of_a_batch_are_restored_alone() -> None:
+    network = _awake(FilmRestore())
+    luma, chroma = _window(32, 32, count=2)
+    strength = torch.tensor([0.3, 1.0])
+    both = network(luma, chroma, strength)[0]
+    alone = network(luma[1:], chroma[1:], strength[1:])[0]
+    torch.testing.assert_close(both[1:], alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (160, 224)])
+def test_a_fresh_interpolator_weighs_by_time(height: int, width: int) -> None:
+    flow, mask = FilmInterpolate().eval()(
+        torch.rand(1, 1, height, width), torch.rand(1, 1, height, width), torch.tensor([0.25])
+    )
+    assert flow.shape == (1, 4, height // 4, width // 4)
+    assert mask.shape == (1, 1, height // 4, width // 4)
+    torch.testing.assert_close(mask, torch.full_like(mask, 0.75))
+
+
+@pytest.mark.parametrize("shift", [(2, -1), (0, 3), (-3, 0)])
+def test_matching_finds_a_shift(shift: tuple[int, int]) -> None:
+    matching = LocalMatching(4).eval()
+    with torch.no_grad():
+        matching.sharpness.fill_(5.0)
+        matching.habit.mul_(0.05)
+    scene = normalised(torch.rand(1, 1, 60, 72), 1)
+    x, y = shift
+    first, second = scene[..., 10:50, 10:58], scene[..., 10 - y : 50 - y, 10 - x : 58 - x]
+    motion, _ = matching(first, second, torch.zeros(1, 5, 40, 48), torch.tensor([0.25]))
+    found = motion[0, :4, 8:-8, 8:-8].mean((1, 2))
+    torch.testing.assert_close(found, torch.tensor([-0.25 * x, -0.25 * y, 0.75 * x, 0.75 * y]), atol=0.05, rtol=0)
+
+
+def test_a_picture_without_texture_has_nothing_to_match() -> None:
+    flat = normalised(torch.full((1, 1, 32, 48), 0.4), 1)
+    motion, _ = LocalMatching(2).eval()(flat, flat, torch.zeros(1, 5, 32, 48), torch.tensor([0.5]))
+    assert motion.abs().max() < 0.02
+
+
+def test_warp_samples_where_the_flow_points() -> None:
+    picture = torch.arange(8.0).repeat(6, 1)[None, None]
+    flow = torch.zeros(1, 2, 6, 8)
+    flow[:, 0] = 2.5
+    moved = warp(picture, flow)
+    torch.testing.assert_close(moved[0, 0, :, :5], picture[0, 0, :, :5] + 2.5)
+    torch.testing.assert_close(moved[0, 0, :, 6:], torch.full((6, 2), 7.0))
+
+
+def _references(count: int, tokens: int = 12):
+    return torch.rand(count, 64, tokens), torch.rand(count, 2, tokens), torch.ones(count, tokens)
+
+
+def _no_past(luma):
+    return torch.zeros_like(luma), torch.zeros(luma.shape[0], 2, *luma.shape[2:])
+
+
+@pytest.mark.parametrize(("height", "width"), [(48, 80), (256, 336)])
+def test_colorize_gives_everything_at_its_size(height: int, width: int) -> None:
+    luma = torch.rand(1, 1, height, width)
+    ab, confidence, features, next_luma, next_ab = FilmColorize().eval()(luma, *_references(1), *_no_past(luma))
+    assert ab.shape == (1, 2, height, width)
+    assert confidence.shape == (1, 1, height, width)
+    assert features.shape == (1, 64, height // 8, width // 8)
+    assert torch.equal(next_luma, luma)
+    assert torch.equal(next_ab, ab)
+
+
+def test_an_invalid_reference_is_no_reference() -> None:
+    network = _awake(FilmColorize())
+    luma = torch.rand(1, 1, 48, 80)
+    tokens, colours, _ = _references(1)
+    none = network(luma, tokens * 0, colours * 0, torch.zeros(1, 12), *_no_past(luma))
+    one_token = network(luma, torch.zeros(1, 64, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1), *_no_past(luma))
+    torch.testing.assert_close(none[0], one_token[0])
+    assert not none[1].any()
+
+
+def test_invalid_tokens_among_valid_ones_change_nothing() -> None:
+    network = _awake(FilmColorize())
+    luma = torch.rand(1, 1, 48, 80)
+    tokens, colours, valid = _references(1)
+    plain = network(luma, tokens, colours, valid, *_no_past(luma))
+    more = network(
+        luma,
+        torch.cat([tokens, torch.rand(1, 64, 5)], 2),
+        torch.cat([colours, torch.rand(1, 2, 5)], 2),
+        torch.cat([valid, torch.zeros(1, 5)], 1),
+        *_no_past(luma),
+    )
+    torch.testing.assert_close(plain[0], more[0], atol=1e-5, rtol=1e-4)
+
+
+def test_zero_states_mean_no_previous_frame_and_others_hold_colour() -> None:
+    network = _awake(FilmColorize())
+    luma = torch.rand(1, 1, 48, 80)
+    fresh = network(luma, *_references(1), *_no_past(luma))[0]
+    ghost = network(luma, *_references(1), torch.zeros_like(luma), torch.full((1, 2, 48, 80), 0.4))[0]
+    held = network(luma, *_references(1), luma, torch.full((1, 2, 48, 80), 0.4))[0]
+    torch.manual_seed(0)
+    assert (ghost - fresh).abs().mean() < (held - fresh).abs().mean()

@@ -1,0 +1,62 @@
+"""Exported models compute what their networks compute and carry their metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+torch = pytest.importorskip("torch", reason="exporting needs the export extra: pip install 'farshore[export]'")
+pytest.importorskip("onnxscript", reason="exporting needs the export extra: pip install 'farshore[export]'")
+
+from export.training.colour_error import ciede2000, colourfulness  # noqa: E402
+from export.training.export_models import RECIPES, example_inputs, main, write_model  # noqa: E402
+
+BY_NAME = {recipe.name: recipe for recipe in RECIPES}
+
+
+@pytest.mark.parametrize("name", ["film-restore", "film-colorize"])
+def test_an_exported_model_equals_its_network(name: str, tmp_path: Path) -> None:
+    recipe = BY_NAME[name]
+    torch.manual_seed(0)
+    network = recipe.network()
+    with torch.no_grad():
+        for weight in network.parameters():
+            if not weight.any():
+                weight.normal_(0, 0.05)
+    path = tmp_path / "model.onnx"
+    write_model(recipe, network, path, version="7", metrics={"psnr": 30.5})
+    assert not list(tmp_path.glob("*.part"))
+    inputs = example_inputs(recipe, 112, 208, seed=5)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(list(recipe.outputs), {key: value.numpy() for key, value in inputs.items()})
+    with torch.no_grad():
+        wanted = network.eval()(*inputs.values())
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b.numpy(), atol=2e-3)
+    properties = {item.key: item.value for item in onnx.load(str(path)).metadata_props}
+    assert properties["farshore.name"] == name
+    assert properties["farshore.version"] == "7"
+    assert json.loads(properties["farshore.metrics"]) == {"psnr": 30.5}
+
+
+def test_without_weights_nothing_is_exported(tmp_path: Path) -> None:
+    assert main(["--checkpoints", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+
+
+def test_ciede2000_agrees_with_the_published_pairs() -> None:
+    # Sharma, Wu, Dalal 2005, table 1, pairs 1, 17, 20 and 34.
+    first = [[50, 2.6772, -79.7751], [50, 2.5, 0], [60.2574, -34.0099, 36.2677], [2.0776, 0.0795, -1.1350]]
+    second = [[50, 0, -82.7485], [73, 25, -18], [60.4626, -34.1751, 39.4387], [0.9033, -0.0636, -0.5514]]
+    np.testing.assert_allclose(
+        ciede2000(np.array(first), np.array(second)), [2.0425, 27.1492, 1.2644, 0.9082], atol=1e-4
+    )
+
+
+def test_grey_has_no_colourfulness() -> None:
+    assert colourfulness(np.full((4, 5, 3), 90)) == 0
+    assert colourfulness(np.random.default_rng(0).integers(0, 256, (32, 32, 3))) > 50
