@@ -15,12 +15,14 @@ RATE = Fraction(24)
 """Pictures a second."""
 
 _LONGEST_SHOT = 3
+_LONGEST_WALK = 12
+"""Seconds after which a place begins anew: by then the camera has nearly walked through the street."""
 _FINER = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shot:
-    """One shot: which place, how many pictures, and how long that place has been shown before, seconds."""
+    """One shot: which place, how many pictures, and at which second of that place's own time it begins."""
 
     place: str
     frames: int
@@ -35,7 +37,7 @@ def plan_shots(frames: int) -> tuple[Shot, ...]:
     for number in range(count):
         place = ("street", "lake")[number % 2]
         length = frames * (number + 1) // count - frames * number // count
-        shots.append(Shot(place=place, frames=length, begins=shown[place]))
+        shots.append(Shot(place=place, frames=length, begins=shown[place] % _LONGEST_WALK))
         shown[place] += length / RATE
     return tuple(shots)
 

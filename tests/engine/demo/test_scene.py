@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.demo.lake import Lake
-from engine.demo.scene import Scene, plan_shots
+from engine.demo.scene import RATE, Scene, plan_shots
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +48,11 @@ def test_a_cut_is_a_cut(scene: Scene) -> None:
 def test_long_films_do_not_run_out_of_street(scene: Scene) -> None:
     assert scene.picture("street", 15.0).shape == (120, 160, 3)
     assert scene.picture("lake", 15.0).shape == (120, 160, 3)
+
+
+def test_a_long_film_walks_through_the_street_more_than_once() -> None:
+    shots = plan_shots(2000)
+    assert sum(shot.frames for shot in shots) == 2000
+    assert max(shot.begins + shot.frames / RATE for shot in shots) <= 15
+    last = max((shot for shot in shots if shot.place == "street"), key=lambda shot: shot.begins + shot.frames / RATE)
+    assert Scene(64, 48, seed=1).picture("street", float(last.begins + last.frames / RATE)).std() > 10
