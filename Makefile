@@ -35,5 +35,5 @@ $(VENV)/.runtime: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.developer: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,dev,export]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,rtx,dev,export]'
 	@touch $@ $(VENV)/.runtime
