@@ -1,5 +1,6 @@
 """One film, from file to file: opens reader, chain and writer as the settings ask, and says what was done."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.chain import Chain, build_chain
-from engine.errors import InternalError
+from engine.errors import ConfigError, InternalError
 from engine.media.losses import Losses
 from engine.media.probe import FilmInfo
 from engine.media.provenance import ModelMark, Provenance, plain
@@ -155,7 +156,7 @@ class Job:
         self._provenance = Provenance(
             version=farshore_version(),
             source=Path(self.source).name,
-            settings=plain(settings),
+            settings=_told(settings),
             models=tuple(
                 ModelMark(role=model.card.role, name=model.card.name, version=model.card.version, sha256=model.sha256)
                 for model in chain.models
@@ -260,6 +261,24 @@ class Job:
             overwrite=self._overwrite,
         )
         return open_writer(self.target, job)
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """Return the settings as plain values, references by name and hash: where they lie is nobody's business.
+
+    A resumed run compares these, so that it notices a picture that was changed.
+    """
+    told: dict[str, Any] = plain(settings)
+    told["colorize"]["references"] = [f"{path.name} sha256 {_sha256(path)}" for path in settings.colorize.references]
+    return told
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ConfigError(f"reference {path}: cannot be read ({error.strerror}); check the path") from error
 
 
 def _notices(chain: Chain, *, colorize: bool) -> tuple[str, ...]:

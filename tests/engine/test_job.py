@@ -1,5 +1,6 @@
 """Film to film: what the chain as a whole promises."""
 
+import hashlib
 import random
 import shutil
 import signal
@@ -22,6 +23,7 @@ from engine.settings import (
     RuntimeSettings,
     Settings,
 )
+from tests.support.films import moving_scene, write_sequence
 from tests.support.shots import frame_hashes, write_shots
 
 NULL = RuntimeSettings(backend="null")
@@ -141,6 +143,27 @@ def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(
             shutil.rmtree(work, ignore_errors=True)
             finished += 1
     assert killed_between_shots > 0, "no run was killed between its first and its last shot"
+
+
+def test_references_are_told_by_name_and_hash_and_a_changed_one_is_noticed(film: Path, tmp_path: Path) -> None:
+    picture = write_sequence(tmp_path, moving_scene(96, 64, 1), extension="png", pix_fmt="rgb24")[0]
+    settings = Settings(colorize=ColorizeSettings(references=(picture,)), runtime=NULL)
+    run(film, tmp_path / "told.mp4", settings)
+    told = read(tmp_path / "told.mp4")
+    assert told is not None
+    digest = hashlib.sha256(picture.read_bytes()).hexdigest()
+    assert told.settings["colorize"]["references"] == [f"{picture.name} sha256 {digest}"]
+    assert str(tmp_path) not in told.to_json()
+
+    job = Job(film, tmp_path / "stopped.mp4", settings)
+    job.open()
+    with pytest.raises(Interrupted):
+        job.run(lambda progress: job.stop() if progress.frames_out > 60 else None)
+    picture.write_bytes(picture.read_bytes() + b" ")
+    with pytest.raises(ResumeError, match="references"):
+        run(film, tmp_path / "stopped.mp4", settings, resume=True)
+    with pytest.raises(ConfigError, match="check the path"):
+        run(film, tmp_path / "x.mp4", Settings(colorize=ColorizeSettings(references=(tmp_path / "no.png",))))
 
 
 def test_missing_film_missing_model_and_existing_target_are_one_line_each(film: Path, tmp_path: Path) -> None:

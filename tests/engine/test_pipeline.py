@@ -118,8 +118,8 @@ def test_time_in_a_queue_is_not_the_stages_time() -> None:
 
     report = run(ListReader(40), [Delay("quick", 0), Slow("slow", 0)], Collector())
     rows = {row.stage: row for row in report.latency.stages}
-    assert rows["slow"].median_ms == pytest.approx(5, rel=0.5)
-    assert rows["quick"].median_ms < 1
+    assert 5 <= rows["slow"].median_ms < 20
+    assert rows["quick"].median_ms < 2, "it waits 5 ms a frame for a place in the queue, which is not its time"
     assert report.queue_waits["encode"] > 0.1
 
 
