@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -139,6 +140,7 @@ class Job:
         self._resume, self._overwrite, self._trace = resume, overwrite, trace
         self._reader: FilmReader | None = None
         self._pipeline: Pipeline | None = None
+        self._is_stopped = False
 
     def open(self) -> JobPlan:
         """Read the film's head, load the models, measure, prepare the output.
@@ -149,13 +151,15 @@ class Job:
             Something asked for is not to be had; nothing was written.
         """
         settings = self.settings
+        if self._trace is not None and not self._trace.parent.is_dir():
+            raise ConfigError(f"trace {self._trace}: there is no folder {self._trace.parent}; make it first")
         self._reader = reader = FilmReader(self.source, settings=settings.input)
         colorize = settings.colorize.mode == "always" or (settings.colorize.mode == "auto" and reader.is_grey)
         reader.deliver(PixelFormat.GRAY if colorize or reader.has_no_chroma else PixelFormat.RGB)
         self._chain = chain = build_chain(settings, colorize=colorize, true_rate=self._true_rate())
         self._provenance = Provenance(
             version=farshore_version(),
-            source=Path(self.source).name,
+            source=os.fsencode(Path(self.source).name).decode("utf-8", "replace"),
             settings=_told(settings),
             models=tuple(
                 ModelMark(role=model.card.role, name=model.card.name, version=model.card.version, sha256=model.sha256)
@@ -202,6 +206,8 @@ class Job:
         """
         if self._pipeline is None or self._reader is None:
             raise InternalError("Job.run was called before Job.open")
+        if self._is_stopped:
+            self._pipeline.stop()
         run = self._pipeline.run(on_progress)
         if self._trace is not None:
             self._pipeline.clock.write_trace(self._trace)
@@ -219,7 +225,8 @@ class Job:
         )
 
     def stop(self) -> None:
-        """Ask the run to end soon; `run` then raises `Interrupted`."""
+        """Ask the run to end soon, or not to begin; `run` then raises `Interrupted`."""
+        self._is_stopped = True
         if self._pipeline is not None:
             self._pipeline.stop()
 

@@ -224,8 +224,7 @@ class Pipeline:
             self._fail(error)
 
     def _fail(self, error: BaseException) -> None:
-        with self._lock:
-            self._errors.append(error)
+        self._errors.append(error)  # without the lock: a signal's handler runs on a thread that may hold it
         self._stopping.set()
         for queue in self._queues:
             queue.abort()
@@ -238,18 +237,19 @@ class Pipeline:
                 strict=True,
             )
         )
-        try:
-            if not self._errors:
-                self._writer.finish()
-        except BaseException as error:
-            self._errors.append(error)
-        if self._errors:
+        failure = self._errors[0] if self._errors else None
+        if failure is None:
+            try:
+                self._writer.finish()  # a stop that comes now comes too late: the film is being given its name
+            except BaseException as error:
+                failure = error
+        if failure is not None:
             self._writer.abort()
         for stage in self._stages:
             stage.close()
         self._reader.close()
-        if self._errors:
-            raise self._errors[0]
+        if failure is not None:
+            raise failure
         seconds = time.perf_counter() - self._began
         return RunReport(
             frames_in=self._frames_in,

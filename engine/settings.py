@@ -150,7 +150,7 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSettings:
-    """What the chain runs on. Nothing here changes what the restored film shows.
+    """What the chain runs on. Nothing here but the backend changes what the restored film shows.
 
     backend : `onnxruntime` or `null` (computes nothing, for trying the rest)
     threads : processor cores to use; 0 is all
@@ -185,5 +185,5 @@ class Settings:
 def exact_rate(value: Fraction) -> Fraction:
     """Return the n×1000/1001 rate that a rounded decimal such as 23.976 or 29.97 stands for, else the value itself."""
     nearest = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
-    is_rounded = value.denominator not in (1, 1001) and abs(value - nearest) < Fraction(1, 200)
+    is_rounded = nearest > 0 and value.denominator not in (1, 1001) and abs(value - nearest) < Fraction(1, 200)
     return nearest if is_rounded else value

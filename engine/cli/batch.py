@@ -13,7 +13,7 @@ from engine.cli.film_run import RunOptions, code_of, restore_film
 from engine.cli.outcome import ExitCode, error_line, exit_code, print_error, worst
 from engine.cli.report import loss_lines
 from engine.cli.targets import Work
-from engine.errors import ConfigError, FarshoreError, InternalError, Interrupted
+from engine.errors import ConfigError, Interrupted
 from engine.job import JobReport
 from engine.settings import Settings
 
@@ -68,7 +68,7 @@ def _restore(work: Work, settings: Settings, how: RunOptions, invocation: Invoca
         report = restore_film(work, settings, how, invocation)
     except Interrupted:
         raise
-    except (FarshoreError, InternalError, OSError) as error:
+    except Exception as error:  # the edge of one film: whatever befalls it, the others are still restored
         print_error(error, debug=invocation.debug)
         return _Outcome(work=work, code=exit_code(error), error=error_line(error))
     return _Outcome(work=work, code=code_of(report), report=report)

@@ -61,9 +61,9 @@ def restore_film(work: Work, settings: Settings, how: RunOptions, invocation: In
     """
     job = Job(work.source, work.target, settings, resume=how.resume, overwrite=how.overwrite, trace=how.trace)
     try:
-        plan = job.open()
-        _announce(work, plan, how)
         with stop_on_signal(job.stop):
+            plan = job.open()
+            _announce(work, plan, how)
             return run_watched(job.run, plan, Path(work.source).name, as_json=how.as_json, quiet=how.quiet)
     except Interrupted as error:
         if PIPE in (work.source, work.target):

@@ -11,7 +11,7 @@ import av
 import av.codec
 from av.container import OutputContainer
 
-from engine.errors import EncodeError
+from engine.errors import ConfigError, EncodeError
 from engine.media.color import output_color
 from engine.media.containers import Container, container_for
 from engine.media.layout import LAYOUTS
@@ -37,6 +37,7 @@ class VideoCodec:
     dial_step : interpolated numbers are rounded to multiples of it; 0: the last point reached counts
     options : for the encoder, fixed
     even_size : whether width and height must be even
+    least_size : width and height below which the encoder refuses pictures, or worse
     reorder_frames : packets at most that are coded before a frame which is shown earlier
     segment_format : container of its segments: exact times, readable when cut off
     is_intra : every frame stands alone, so nothing is gained by asking for key frames
@@ -51,6 +52,7 @@ class VideoCodec:
     dial_step: float = 0.5
     options: Mapping[str, str] = field(default_factory=dict[str, str])
     even_size: bool = False
+    least_size: int = 1
     reorder_frames: int = 0
     segment_format: str = "mp4"
     is_intra: bool = False
@@ -84,6 +86,7 @@ VIDEO_CODECS = {
         ),
         VideoCodec(
             name="h265",
+            least_size=64,  # x265 writes past its buffers with many sizes below (seen from 34 to 48)
             encoder="libx265",
             pix_fmts=_YUV420,
             dial=((0, 42.0), (50, 27.0), (75, 20.0), (100, 10.0)),
@@ -216,7 +219,17 @@ def encoding_for(codec: VideoCodec, settings: OutputSettings, spec: FrameSpec) -
     codec : from `choose_codec`
     settings : quality, bit depth, threads
     spec : of the frames
+
+    Raises
+    ------
+    ConfigError
+        The picture is too small for the codec.
     """
+    if min(spec.width, spec.height) < codec.least_size:
+        raise ConfigError(
+            f"codec {codec.name}: got a picture of {spec.width}x{spec.height}; wanted at least {codec.least_size}x"
+            f"{codec.least_size}; choose another --codec"
+        )
     depth = settings.bit_depth or (10 if spec.bit_depth > 8 else 8)
     pix_fmt = codec.pix_fmts[spec.format is PixelFormat.GRAY, depth]
     return Encoding(

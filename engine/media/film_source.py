@@ -24,6 +24,8 @@ _MOST_FAILURES = 3000
 _MOST_READ_FAILURES = 50
 _HONEST_DURATIONS = frozenset({"matroska,webm", "asf"})
 """Containers without a count of pictures, whose header states the duration; elsewhere FFmpeg guesses it."""
+_UNCODED = "yuv4mpegpipe"
+"""Y4M: pictures end where the file does."""
 _DURATION_SLACK = Fraction(1, 8)
 
 
@@ -64,6 +66,7 @@ class FilmSource:
         self._name, self._losses = name_of(source), losses
         self._packets_read = 0
         self._end: Fraction | None = None
+        self._last_byte = 0
         self._ahead: deque[FilmPacket] = deque()
         self._container = container = open_container(source)
         try:
@@ -128,6 +131,7 @@ class FilmSource:
     def _note(self, packet: FilmPacket) -> None:
         self._packets_read += 1
         self._losses.corrupt_packets += packet.is_corrupt
+        self._last_byte = (packet.pos or 0) + packet.size
         shown, lasts = seconds(packet.pts, packet.time_base), seconds(packet.duration, packet.time_base)
         if shown is not None:
             end = shown + (lasts or 0)
@@ -149,6 +153,10 @@ class FilmSource:
         if self._expected is not None and self._packets_read < self._expected:
             self._losses.is_truncated = True
             self._losses.missing_frames += self._expected - self._packets_read
+        elif self.info.container == _UNCODED and self.info.size_bytes is not None:
+            is_cut = self._last_byte < self.info.size_bytes  # FFmpeg drops a picture that is not whole without a word
+            self._losses.is_truncated |= is_cut
+            self._losses.missing_frames += is_cut
         elif video.duration is not None and self._end is not None and self.info.container in _HONEST_DURATIONS:
             self._losses.is_truncated |= self._end < video.duration - _DURATION_SLACK
 

@@ -19,8 +19,9 @@ from typing import IO, Any, cast
 
 import av
 
-from engine.errors import EncodeError, ResumeError
+from engine.errors import DecodeError, EncodeError, ResumeError
 from engine.media.durable import flush_folder, partial, publish, writing
+from engine.media.opening import find_pictures
 from engine.media.output import WriteJob
 from engine.media.provenance import canonical_json, digest, plain
 from engine.media.segments import SegmentRecord, file_sha256
@@ -146,7 +147,8 @@ def journal_head(job: WriteJob, output: Mapping[str, Any]) -> JournalHead:
     """Return the head for a job whose output (encoding, frames) is as described."""
     provenance = job.provenance
     settings: dict[str, Any] = dict(provenance.settings) if provenance is not None else {}
-    settings.pop("runtime", None)  # by its own contract it changes nothing that the film shows
+    runtime: Mapping[str, Any] = settings.pop("runtime", {})
+    settings["backend"] = runtime.get("backend")  # the rest of it changes nothing that the film shows
     settings["output"] = job.settings
     return JournalHead(
         source=fingerprint(job.source),
@@ -171,13 +173,19 @@ def peek(folder: Path) -> JournalHead | None:
 
 
 def fingerprint(path: Path | None) -> dict[str, Any]:
-    """Return what tells a film from another: its size, and a hash of its first and last MiB. Empty for a pipe."""
-    if path is not None and "%" in path.name:
-        path = path.parent
-    if path is None or not path.exists():
+    """Return what tells a film from another. Empty for a pipe, and for pictures that are not there.
+
+    Of a file: its size, and a hash of its first and last MiB. Of a folder or pattern: names and sizes of its pictures,
+    and of nothing else that lies beside them.
+    """
+    if path is None:
         return {}
-    if path.is_dir():
-        return {"files": digest(sorted((p.name, p.stat().st_size) for p in path.iterdir()))}
+    if not path.is_file():
+        try:
+            pictures = find_pictures(path)
+        except DecodeError:
+            return {}
+        return {"files": digest([(p.path.name, p.path.stat().st_size) for p in pictures])} if pictures else {}
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_FINGERPRINT_BYTES)

@@ -13,6 +13,7 @@ from av.video.plane import VideoPlane
 from engine.errors import TimestampError
 from engine.frame import Frame
 from engine.media.convert import FromChain
+from engine.media.layout import LAYOUTS
 from engine.types import ColorSpace, FrameFlags, FrameSpec, Matrix, Range
 
 MATRIX_CODES = {Matrix.RGB: 0, Matrix.BT709: 1, Matrix.BT601: 6, Matrix.BT2020: 9}
@@ -106,11 +107,11 @@ def rows_of(plane: VideoPlane) -> npt.NDArray[np.uint8]:
 
 
 def _pad(source: av.VideoFrame, target: av.VideoFrame) -> None:
-    """Copy a picture into one at most one column and row larger; the last column and row are repeated."""
+    """Copy a planar picture into one at most one column and row larger; the last column and row are repeated."""
+    sample = np.dtype(LAYOUTS[source.format.name].sample)
     for inner, outer in zip(source.planes, target.planes, strict=True):
-        sample = 2 if inner.line_size >= 2 * inner.width else 1
-        width, height = inner.width * sample, inner.height
-        rows, padded = rows_of(inner), rows_of(outer)
+        width, height = inner.width, inner.height
+        rows, padded = rows_of(inner).view(sample), rows_of(outer).view(sample)
         padded[:height, :width] = rows[:height, :width]
-        padded[:height, width : outer.width * sample] = rows[:height, width - sample : width]
+        padded[:height, width : outer.width] = rows[:height, width - 1 : width]
         padded[height : outer.height] = padded[height - 1]

@@ -4,27 +4,33 @@ Each file is whole or not there. Shots are noted in a journal as they are finish
 with the right number: a shot's manifest (the names and sizes of its files) takes the place of a film's segment.
 """
 
+import contextlib
+import logging
 import os
 import re
+from fnmatch import fnmatch
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.video.codeccontext import VideoCodecContext
 
-from engine.errors import ConfigError, EncodeError
+from engine.errors import ConfigError, DecodeError, EncodeError
 from engine.frame import Frame
 from engine.media.codecs import coded_time_base
 from engine.media.color import output_color
 from engine.media.durable import flush_file, partial, publish, writing
-from engine.media.journal import Journal, journal_head
+from engine.media.journal import Journal, JournalHead, journal_head
 from engine.media.layout import LAYOUTS
+from engine.media.opening import find_pictures
 from engine.media.output import WriteJob, WriteReport
 from engine.media.picture_files import PICTURE_FORMATS, PictureFormat
 from engine.media.pictures import CodedPicture, PictureRing
 from engine.media.provenance import write_sidecar
 from engine.media.segments import SegmentRecord, file_sha256
 from engine.types import FrameSpec, PixelFormat
+
+log = logging.getLogger(__name__)
 
 _PATTERN = re.compile(r"%(0\d+)?d")
 _DEFAULT_NAME = "%06d.png"
@@ -71,6 +77,9 @@ class SequenceWriter:
         self._work = sequence_work_folder(target)
         self.report = WriteReport()
         self._journal: Journal | None = None
+        self._shot: int | None = None
+        self._lines: list[str] = []
+        self._pts = self._first_pts = 0
         self._check_target()
 
     @property
@@ -101,20 +110,17 @@ class SequenceWriter:
             self._folder.mkdir(exist_ok=True)
         head = journal_head(self._job, {"pictures": coded, "frames": spec, "pattern": self._pattern.name})
         resumes = self._job.resume and self._work.is_dir()
-        self._journal = (Journal.open if resumes else Journal.create)(self._work, head)
+        self._journal = self._take_up(head) if resumes else Journal.create(self._work, head)
         self.report.frames = self.report.frames_kept = sum(r.frames for r in self._journal.segments)
-        self._shot: int | None = None
-        self._lines: list[str] = []
-        self._pts = self._first_pts = 0
 
     def write(self, frame: Frame) -> None:
         """Write a frame and release it."""
         try:
             if frame.ready is not None:
                 frame.ready.synchronize()
+            path = self._path(_FIRST_NUMBER + self.report.frames)
             if self._shot is not None and frame.shot != self._shot:
                 self._finish_shot(frame.shot)
-            path = self._path(_FIRST_NUMBER + self.report.frames)
             picture = self._pictures.fill(frame)
             assert picture.pts is not None
             if self._shot is None:
@@ -131,7 +137,10 @@ class SequenceWriter:
             frame.release()
 
     def finish(self) -> None:
-        """Note the last shot, write what was done beside the pictures, remove the journal."""
+        """Note the last shot, write what was done beside the pictures, remove the journal.
+
+        Where an older sequence was overwritten, its pictures with higher numbers are removed too.
+        """
         assert self._journal is not None
         if not self.report.frames:
             raise EncodeError(f"{self._pattern}: not a single frame came; nothing is written")
@@ -140,18 +149,60 @@ class SequenceWriter:
         self.report.seconds = self.report.frames / (self._spec.rate or Fraction(24))
         if self._job.provenance is not None:
             write_sidecar(self._pattern, self._job.provenance)
+        if self._job.overwrite:
+            self._remove_above(_FIRST_NUMBER + self.report.frames - 1)
         self._journal.remove()
         self._journal = None
 
     def abort(self) -> None:
-        """Stop; finished shots are noted for `--resume`. Pictures of the unfinished one stay: each is whole."""
+        """Stop; finished shots are noted for `--resume`. Pictures of the unfinished one are removed."""
         if self._journal is None:
             return
+        for path in self._unfinished_files():
+            with contextlib.suppress(OSError):  # the error that led here is the one to tell
+                path.unlink(missing_ok=True)
+        self._shot, self._lines = None, []
         if self._journal.segments:
             self._journal.close()
         else:
             self._journal.remove()
             self._journal = None
+
+    def _take_up(self, head: JournalHead) -> Journal:
+        """Go on with the journal; from the first shot on that lacks a picture, everything is made again."""
+        journal = Journal.open(self._work, head)
+        for record in journal.segments:
+            manifest = self._work / record.file
+            spoiled = self._spoiled_picture(manifest)
+            if spoiled is not None:
+                log.warning("%s: is missing or damaged; its shot and what follows is made again", spoiled)
+                with writing(manifest):
+                    manifest.unlink()  # a segment without its file is dropped, with all behind it
+                journal.close()
+                return Journal.open(self._work, head)
+        return journal
+
+    def _spoiled_picture(self, manifest: Path) -> Path | None:
+        """Return the first picture of a finished shot that is gone or of another size."""
+        for line in manifest.read_text(encoding="utf-8").splitlines():
+            size, path = int(line.split(" ", 1)[0]), self._folder / _name_in(line)
+            if not path.is_file() or path.stat().st_size != size:
+                return path
+        return None
+
+    def _unfinished_files(self) -> list[Path]:
+        """Return the files of the shot that is not noted yet, the one just being written included."""
+        paths = [self._folder / _name_in(line) for line in self._lines]
+        with contextlib.suppress(ConfigError):  # one picture's name has no second
+            paths.append(partial(self._path(_FIRST_NUMBER + self.report.frames)))
+        return paths
+
+    def _remove_above(self, last: int) -> None:
+        with writing(self._folder):
+            for path in list(self._folder.iterdir()):
+                number = self._number_of(path.name)
+                if number is not None and number > last:
+                    path.unlink()
 
     def _finish_shot(self, next_shot: int) -> None:
         """Write the shot's manifest and note it: from here on a later run begins behind the shot."""
@@ -160,7 +211,7 @@ class SequenceWriter:
         path = self._work / f"{len(self._journal.segments):06d}.txt"
         with writing(path):
             for line in self._lines:
-                flush_file(self._folder / line.split(" ", 1)[1].rstrip("\n"))
+                flush_file(self._folder / _name_in(line))
             partial(path).write_text("".join(self._lines), encoding="utf-8")
             publish(partial(path), path)
         record = SegmentRecord(
@@ -188,7 +239,43 @@ class SequenceWriter:
             )
         return self._pattern
 
+    def _number_of(self, name: str) -> int | None:
+        """Return which picture bears this name; None where it is not of the pattern. The inverse of `_path`."""
+        place = _PATTERN.search(self._pattern.name)
+        if place is None:
+            return _FIRST_NUMBER if name == self._pattern.name else None
+        before, after = self._pattern.name[: place.start()], self._pattern.name[place.end() :]
+        digits = re.fullmatch(f"{re.escape(before)}([0-9]+){re.escape(after)}", name)
+        number = int(digits[1]) if digits is not None else None
+        return number if number is not None and self._path(number).name == name else None
+
+    def _would_replace_source(self) -> bool:
+        """Whether a picture to be written could take the place of the film's own, or be taken for one of them."""
+        source = self._job.source
+        if source is None:
+            return False
+        try:
+            pictures = find_pictures(source) or ()
+        except DecodeError:  # a URL: no pictures of ours
+            return False
+        folder = self._folder.resolve()
+        paths = {path for p in pictures for path in (p.path, p.path.resolve() if p.path.is_symlink() else p.path)}
+        shared = {parent for parent in {path.parent for path in paths} if parent.resolve() == folder}
+        if any(path.parent in shared and self._number_of(path.name) is not None for path in paths):
+            return True
+        if source.is_dir():
+            return source.resolve() == folder
+        if source.exists() or source.parent.resolve() != folder:
+            return False
+        is_same_pattern = _without_width(source.name) == _without_width(self._pattern.name)
+        return is_same_pattern or fnmatch(self._path(_FIRST_NUMBER).name, source.name)
+
     def _check_target(self) -> None:
+        if self._would_replace_source():
+            raise ConfigError(
+                f"{self._pattern}: would write among the pictures of the film itself ({self._job.source}); "
+                "choose another folder for the restored ones"
+            )
         if not self._folder.is_dir() and not self._folder.parent.is_dir():
             raise EncodeError(f"{self._folder}: cannot be made: no folder {self._folder.parent}; make that first")
         if self._work.exists() and not (self._job.resume or self._job.overwrite):
@@ -211,6 +298,15 @@ class SequenceWriter:
 def _pattern_of(target: Path) -> Path:
     is_folder = target.is_dir() or (not target.suffix and not _PATTERN.search(target.name))
     return target / _DEFAULT_NAME if is_folder else target
+
+
+def _without_width(pattern: str) -> str:
+    return re.sub(r"%\d*d", "%d", pattern)
+
+
+def _name_in(line: str) -> str:
+    """Return the file's name in a line of a manifest."""
+    return line.split(" ", 1)[1].rstrip("\n")
 
 
 def _open_encoder(kind: PictureFormat, coded: CodedPicture, spec: FrameSpec) -> VideoCodecContext:

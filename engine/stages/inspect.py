@@ -111,14 +111,16 @@ class Inspect(Stage):
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the pictures about which everything is known."""
         self._look(frame)
-        if len(self._ahead) > LOOK_AHEAD:
-            yield from self._settle()
+        if len(self._ahead) > LOOK_AHEAD and (settled := self._settle()) is not None:
+            yield settled
 
     def flush(self, end: Fraction | None) -> Iterator[Frame]:
         """Yield the rest of the film."""
         while self._ahead:
-            yield from self._settle()
-        yield from self._let_go()
+            if (settled := self._settle()) is not None:
+                yield settled
+        if (last := self._let_go()) is not None:
+            yield last
 
     def reset(self) -> None:
         """Forget the frames held; what was learnt of the film stays."""
@@ -150,21 +152,26 @@ class Inspect(Stage):
         self._ahead.append(Look(frame=frame, grain=grain, small=small, change=change))
         self._frames += 1
 
-    def _settle(self) -> Iterator[Frame]:
-        """Judge the oldest frame that waits: a new shot, a new picture, or a repeat of the one held."""
+    def _settle(self) -> Frame | None:
+        """Judge the oldest frame that waits: a new shot, a new picture, or a repeat of the one held.
+
+        Returns the picture that is let go for it, if any. Nothing is held by this function alone when it is handed
+        out, so that a run may be broken off there.
+        """
         look = self._ahead.popleft()
         if self._held is None or self._is_cut(look):
-            yield from self._let_go()
+            settled = self._let_go()
             self._begin_shot(look)
         elif self._is_repeat(look):
-            yield from self._take_out(look.frame)
+            settled = self._take_out(look.frame)
         else:
-            yield from self._let_go()
+            settled = self._let_go()
             self._begin_picture(look)
         self._past.append(look.small)
         if len(self._past) > MEMORY:
             self._past.popleft().release()
         look.grain.release()
+        return settled
 
     def _is_cut(self, look: Look) -> bool:
         past = [lease.array for lease in self._past]
@@ -210,7 +217,7 @@ class Inspect(Stage):
         frame.time_base = self._time_base
         self._held = frame
 
-    def _take_out(self, frame: Frame) -> Iterator[Frame]:
+    def _take_out(self, frame: Frame) -> Frame | None:
         """Note a repeat with the frame held, or, where that has waited long, let that go and hold the repeat."""
         held = self._held
         assert held is not None
@@ -220,14 +227,15 @@ class Inspect(Stage):
         if self._stands_still:
             self._tracker.interrupt()
         if frame.time - held.time >= LONGEST_WAIT:
-            yield from self._let_go()
+            settled = self._let_go()
             frame.flags |= FrameFlags.REPEATED
             self._hold(frame)
-            return
+            return settled
         held.repeats = (*held.repeats, frame.pts * self._units)
         if frame.duration is not None:
             held.duration = frame.time + frame.duration - held.time
         frame.release()
+        return None
 
     @property
     def _stands_still(self) -> bool:
@@ -236,11 +244,11 @@ class Inspect(Stage):
             pattern is None or self._repeats_in_row > pattern.longest_hold
         )
 
-    def _let_go(self) -> Iterator[Frame]:
-        """Yield the frame held at its true time, or release it where its shot is finished already."""
+    def _let_go(self) -> Frame | None:
+        """Return the frame held, at its true time; release it where its shot is finished already."""
         frame, self._held = self._held, None
         if frame is None:
-            return
+            return None
         frame.shot = self.shots - 1
         own_time, pattern = frame.time, self._tracker.pattern
         if self._stands_still and frame.repeats:
@@ -251,12 +259,12 @@ class Inspect(Stage):
             frame.duration += own_time - frame.time
         if frame.shot < self.first_shot:
             frame.release()
-            return
+            return None
         if self._keep_original:
             frame.original, frame.original_leases = frame.pixels, frame.leases
             for lease in frame.leases:
                 lease.retain()
-        yield frame
+        return frame
 
 
 def inspect_film(frames: Iterable[Frame], spec: FrameSpec) -> FilmCadence:

@@ -1,6 +1,7 @@
 """Film to film: what the chain as a whole promises."""
 
 import hashlib
+import os
 import random
 import shutil
 import signal
@@ -143,6 +144,41 @@ def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(
             shutil.rmtree(work, ignore_errors=True)
             finished += 1
     assert killed_between_shots > 0, "no run was killed between its first and its last shot"
+
+
+def test_another_backend_is_noticed_when_a_run_goes_on(film: Path, tmp_path: Path) -> None:
+    target = tmp_path / "mixed.mkv"
+    job = Job(film, target, Settings(runtime=NULL))
+    job.open()
+    with pytest.raises(Interrupted):
+        job.run(lambda progress: job.stop() if progress.frames_out > 60 else None)
+    with pytest.raises(ResumeError, match="backend"):
+        run(film, target, Settings(), resume=True)
+
+
+def test_a_job_stopped_before_it_runs_does_not_begin(film: Path, tmp_path: Path) -> None:
+    job = Job(film, tmp_path / "never.mp4", Settings(runtime=NULL))
+    job.stop()
+    job.open()
+    with pytest.raises(Interrupted):
+        job.run()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_not_utf8_is_told_as_well_as_can_be(film: Path, tmp_path: Path) -> None:
+    source = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    shutil.copy(film, source)
+    run(source, tmp_path / "told.mp4", Settings(runtime=NULL))
+    told = read(tmp_path / "told.mp4")
+    assert told is not None
+    assert told.source == "caf\ufffd.mp4"
+
+
+def test_a_trace_that_has_no_folder_is_refused_before_anything_is_done(film: Path, tmp_path: Path) -> None:
+    job = Job(film, tmp_path / "x.mp4", Settings(runtime=NULL), trace=tmp_path / "none" / "trace.json")
+    with pytest.raises(ConfigError, match="make it first"):
+        job.open()
+    assert not list(tmp_path.iterdir())
 
 
 def test_references_are_told_by_name_and_hash_and_a_changed_one_is_noticed(film: Path, tmp_path: Path) -> None:

@@ -78,6 +78,28 @@ def test_stop_ends_the_run_within_a_second() -> None:
     assert reader.pool.on_loan == 0
 
 
+def test_a_stop_that_comes_while_the_film_is_given_its_name_comes_too_late() -> None:
+    class Finishing(Collector):
+        def finish(self) -> None:
+            pipeline.stop()
+            super().finish()
+
+    writer = Finishing()
+    pipeline = Pipeline(ListReader(10), [Delay()], writer)
+    pipeline.open()
+    assert pipeline.run(interval=0.01).frames_out == 10
+    assert writer.state == "finished"
+
+
+def test_a_signal_may_stop_the_run_whatever_its_thread_is_doing() -> None:
+    pipeline = Pipeline(ListReader(10), [Delay()], Collector())
+    pipeline.open()
+    with pipeline._lock:  # as when the signal interrupts `progress` on the same thread
+        pipeline.stop()
+    with pytest.raises(Interrupted):
+        pipeline.run(interval=0.01)
+
+
 def test_times_that_do_not_increase_are_refused() -> None:
     class Backwards(Delay):
         def push(self, frame: Frame) -> Iterator[Frame]:

@@ -26,6 +26,7 @@ from engine.settings import (
         ("119.88", Fraction(120000, 1001), None),
         ("12.5", Fraction(25, 2), None),
         ("16", Fraction(16), None),
+        ("0.001", Fraction(1, 1000), None),
         ("2x", None, Fraction(2)),
         ("2.5X", None, Fraction(5, 2)),
         ("none", None, None),

@@ -98,7 +98,7 @@ def test_higher_quality_is_larger_and_nearer(codec: str, tmp_path: Path) -> None
 
 
 def test_ffv1_is_lossless(tmp_path: Path) -> None:
-    shots = Shots(spec_of(size=(65, 49), bit_depth=10), [6])
+    shots = Shots(spec_of(size=(65, 69), bit_depth=10), [6])
     write_shots(tmp_path / "a.mkv", shots, WriteJob(settings=OutputSettings(codec="ffv1")))
     for frame, luma in zip(shots.frames(), lumas(tmp_path / "a.mkv"), strict=True):
         assert np.abs(luma * 4 - (64 + 876 * frame.pixels[0])).max() <= 0.5001
@@ -142,17 +142,23 @@ def test_colours_aspect_and_size_are_told(name: str, codec: str | None, tmp_path
 @pytest.mark.parametrize("codec", CODECS)
 def test_odd_sizes(codec: str, tmp_path: Path) -> None:
     path = tmp_path / ("a.mov" if codec == "prores" else "a.mkv")
-    shots = Shots(spec_of(size=(65, 49)), [4])
+    shots = Shots(spec_of(size=(65, 69)), [4])
     writer = write_shots(path, shots, WriteJob(settings=OutputSettings(codec=codec, quality=100)))
     is_padded = VIDEO_CODECS[codec].even_size
     with av.open(str(path)) as film:
         context = film.streams.video[0].codec_context
-        assert (context.width, context.height) == ((66, 50) if is_padded else (65, 49))
-    assert any("65x49 becomes 66x50" in n for n in writer.report.notices) == is_padded
+        assert (context.width, context.height) == ((66, 70) if is_padded else (65, 69))
+    assert any("65x69 becomes 66x70" in n for n in writer.report.notices) == is_padded
     for frame, luma in zip(shots.frames(), lumas(path), strict=True):
-        assert np.abs(luma[:49, :65] - (16 + 219 * frame.pixels[0])).mean() < 3
+        assert np.abs(luma[:69, :65] - (16 + 219 * frame.pixels[0])).mean() < 3
 
 
 def test_encoder_is_quiet_about_itself() -> None:
     choose_codec(Path("a.webm"), OutputSettings())
     assert codecs.os.environ["SVT_LOG"] == "0"
+
+
+@pytest.mark.parametrize("size", [(48, 96), (96, 48)])
+def test_a_picture_too_small_for_a_codec_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match="wanted at least 64x64; choose another --codec"):
+        encoding_for(VIDEO_CODECS["h265"], OutputSettings(), spec_of(size=size))

@@ -169,5 +169,35 @@ def test_fingerprint_tells_films_apart(tmp_path: Path) -> None:
     path.write_bytes(b"a" * 99 + b"b")
     assert fingerprint(path) != before
     assert fingerprint(None) == {}
-    (tmp_path / "pictures").mkdir()
-    assert fingerprint(tmp_path / "pictures") != fingerprint(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", "scan-%03d.png", "scan-*.png"])
+def test_fingerprint_of_pictures_leaves_out_what_lies_beside_them(name: str, tmp_path: Path) -> None:
+    source = tmp_path / name
+    for number in (1, 2):
+        (tmp_path / f"scan-{number:03d}.png").write_bytes(b"scan")
+    before = fingerprint(source)
+    assert before.keys() == {"files"}
+    (tmp_path / "farshore.part").mkdir()
+    (tmp_path / "scan-001.png.tmp").write_bytes(b"unfinished")
+    if name:
+        (tmp_path / "out-001.png").write_bytes(b"ours")
+    assert fingerprint(source) == before
+    (tmp_path / "scan-002.png").write_bytes(b"another")
+    assert fingerprint(source) != before
+    (tmp_path / "scan-002.png").write_bytes(b"scan")
+    (tmp_path / "scan-003.png").write_bytes(b"scan")
+    assert fingerprint(source) != before
+
+
+def test_fingerprint_of_a_film_named_like_a_pattern(tmp_path: Path) -> None:
+    film = tmp_path / "100%d [1080p].mp4"
+    film.write_bytes(b"film")
+    before = fingerprint(film)
+    (tmp_path / "beside.png").write_bytes(b"x")
+    assert fingerprint(film) == before != {}
+    assert before["bytes"] == 4
+
+
+def test_fingerprint_of_pictures_that_are_not_there(tmp_path: Path) -> None:
+    assert fingerprint(tmp_path) == fingerprint(tmp_path / "%d.png") == fingerprint(tmp_path / "film.mp4") == {}

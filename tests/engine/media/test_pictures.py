@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import TimestampError
 from engine.media.codecs import VIDEO_CODECS, Encoding, encoding_for
+from engine.media.layout import LAYOUTS, samples
 from engine.media.pictures import PictureRing, coded_time, rows_of
 from engine.settings import CODECS, OutputSettings
 from tests.support.tracks import Shots, spec_of
@@ -66,6 +67,23 @@ def test_times_that_are_no_whole_units() -> None:
     assert coded_time(Fraction(1001, 24000), Fraction(1, 24000)) == 1001
     with pytest.raises(TimestampError, match="got 1/2 units of 1/24 s; wanted a whole number"):
         coded_time(Fraction(1, 48), Fraction(1, 24))
+
+
+@pytest.mark.parametrize("size", [(3, 5), (5, 3), (4, 5), (7, 9), (1, 1), (33, 17)])
+@pytest.mark.parametrize("depth", [8, 10])
+def test_odd_sizes_repeat_the_last_column_and_row(size: tuple[int, int], depth: int) -> None:
+    shots = Shots(spec_of(size=size, bit_depth=depth), [1])
+    settings = OutputSettings(bit_depth=depth)
+    encoding = encoding_for(VIDEO_CODECS["h264"], settings, shots.spec)
+    picture = PictureRing(encoding.picture, shots.spec).fill(next(shots.frames()))
+    width, height = size
+    assert (picture.width, picture.height) == (width + width % 2, height + height % 2)
+    luma = samples(picture, LAYOUTS[encoding.picture.pix_fmt], 0)
+    assert luma.itemsize == (1 if depth == 8 else 2)
+    assert np.array_equal(luma[:, width:], luma[:, width - 1 : width].repeat(width % 2, axis=1))
+    assert np.array_equal(luma[height:], luma[height - 1 : height].repeat(height % 2, axis=0))
+    if width * height > 1:
+        assert len(np.unique(luma[:height, :width])) > 1, "a picture, not a blank"
 
 
 def copy_of(picture: av.VideoFrame) -> av.VideoFrame:

@@ -48,3 +48,14 @@ def read_all(path, format):
         assert last is not None
         assert bool(reader.losses.summary()) >= bool(reader.losses)
     return ""
+
+
+@pytest.mark.parametrize("missing_bytes", [0, 1, 10, 3000])
+def test_a_y4m_film_cut_within_a_picture_says_so(tmp_path, missing_bytes):
+    path = ORIGINALS["y4m"](tmp_path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size - missing_bytes])
+    with FilmReader(path) as reader:
+        frames = [frame.release() for frame in reader.frames()]
+        assert len(frames) == (10 if missing_bytes == 0 else 9)
+        assert reader.losses.is_truncated == (missing_bytes > 0)
+        assert reader.losses.missing_frames == (missing_bytes > 0)

@@ -8,6 +8,7 @@ from engine.frame import Frame
 from engine.stages.inspect import Inspect, inspect_film
 from engine.types import FrameFlags, FrameSpec, PixelFormat
 from tests.support.chain import Source, film_spec, run_stage
+from tests.support.frames import ListReader, gray_spec
 from tests.support.scenes import scene
 
 CUT, REPEATED = FrameFlags.SCENE_CUT, FrameFlags.REPEATED
@@ -213,3 +214,21 @@ def test_a_film_can_be_inspected_by_itself() -> None:
     found = inspect_film(film(source, padded(4, 5, 100)), source.spec)
     assert str(found) == "4 of 5 frames unique, true rate 24 fps"
     assert (found.frames, found.shots, source.pool.on_loan) == (100, 1, 0)
+
+
+def test_a_run_broken_off_anywhere_leaves_no_buffer_out() -> None:
+    for broken_off_at in range(12):
+        reader = ListReader(40, spec=gray_spec(96, 64))
+        stage = Inspect()
+        stage.open(reader.spec)
+        made = 0
+        for frame in reader.frames():
+            for seen in stage.push(frame):
+                seen.release()
+                made += 1
+                if made >= broken_off_at:
+                    break  # closes the generator in mid-yield, as an aborted pipeline does
+            if made >= broken_off_at:
+                break
+        stage.close()
+        assert reader.pool.on_loan == 0
