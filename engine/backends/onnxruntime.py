@@ -70,7 +70,7 @@ class OnnxRuntimeBackend(Backend):
             native = ort.InferenceSession(model.data, options, providers=["CPUExecutionProvider"])
             zeros = {name: np.zeros(shape, np.float32) for name, shape in profile.shapes.items()}
             results = native.run(None, zeros)
-        except Exception as error:
+        except Exception as error:  # the library's errors share no base; all are mapped here, none is kept back
             raise translate(error, f"model {model.card.name}", BuildError) from error
         shapes = {name: tuple(result.shape) for name, result in zip(model.outputs, results, strict=True)}
         return OnnxRuntimeSession(native, model, profile, shapes)
@@ -97,7 +97,7 @@ class OnnxRuntimeSession(Session):
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         try:
             self._native.run_with_iobinding(binding)
-        except Exception as error:
+        except Exception as error:  # as in `open`
             raise translate(error, f"model {self.model.card.name}", EngineError) from error
 
 
