@@ -30,6 +30,7 @@ from engine.presets import PRESETS, Preset, preset
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,
+    FacesSettings,
     InputSettings,
     InterpolateSettings,
     OutputSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "ConfigError",
     "DeviceError",
     "EnhanceSettings",
+    "FacesSettings",
     "FarshoreError",
     "FilmInfo",
     "InputSettings",

@@ -152,7 +152,7 @@ def _in_place(key: str, value: Any, folder: Path) -> object:
     """Resolve what depends on where the file lies or on the key: relative paths, rounded rates."""
     if key == "references":
         return tuple(folder / path for path in value)
-    if key == "model" and value is not None and value.endswith(".onnx"):
+    if key in ("model", "detector") and value is not None and value.endswith(".onnx"):
         return str(folder / value)
     if key == "rate" and isinstance(value, Fraction):
         return exact_rate(value)

@@ -11,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from engine.chain import Chain, build_chain
+from engine.backends.watched import WatchedBackend
+from engine.chain import Chain, build_chain, open_backend
+from engine.chrome_trace import check_trace_path, write_chrome_trace
 from engine.errors import ConfigError, InternalError
 from engine.media.losses import Losses
 from engine.media.probe import FilmInfo
@@ -19,10 +21,12 @@ from engine.media.provenance import ModelMark, Provenance, plain
 from engine.media.provenance import read as read_provenance
 from engine.media.reader import FilmReader
 from engine.media.writer import WriteJob, Writer, open_writer, recorded_threads
+from engine.metrics import Metrics
 from engine.model import Model
 from engine.pipeline import Pipeline, Progress, RunReport
 from engine.settings import Settings
 from engine.stages.inspect import inspect_film
+from engine.trace import Trace
 from engine.types import FrameSpec, PixelFormat
 
 log = logging.getLogger(__name__)
@@ -124,6 +128,7 @@ class Job:
     resume : go on with an interrupted run of the same film, settings and models
     overwrite : replace an existing target
     trace : file to write a Chrome trace of the run to
+    metrics : shows the run's figures while it lasts
     """
 
     def __init__(
@@ -135,9 +140,12 @@ class Job:
         resume: bool = False,
         overwrite: bool = False,
         trace: Path | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.source, self.target, self.settings = str(source), str(target), settings
-        self._resume, self._overwrite, self._trace = resume, overwrite, trace
+        self._resume, self._overwrite, self._trace_path = resume, overwrite, trace
+        self._trace = None if trace is None else Trace()
+        self._metrics = metrics
         self._reader: FilmReader | None = None
         self._pipeline: Pipeline | None = None
         self._is_stopped = False
@@ -151,12 +159,17 @@ class Job:
             Something asked for is not to be had; nothing was written.
         """
         settings = self.settings
-        if self._trace is not None and not self._trace.parent.is_dir():
-            raise ConfigError(f"trace {self._trace}: there is no folder {self._trace.parent}; make it first")
+        if self._trace_path is not None:
+            check_trace_path(self._trace_path)
         self._reader = reader = FilmReader(self.source, settings=settings.input)
         colorize = settings.colorize.mode == "always" or (settings.colorize.mode == "auto" and reader.is_grey)
         reader.deliver(PixelFormat.GRAY if colorize or reader.has_no_chroma else PixelFormat.RGB)
-        self._chain = chain = build_chain(settings, colorize=colorize, true_rate=self._true_rate())
+        self._chain = chain = build_chain(
+            settings,
+            colorize=colorize,
+            true_rate=self._true_rate(),
+            backend=None if self._trace is None else WatchedBackend(open_backend(settings.runtime), self._trace),
+        )
         self._provenance = Provenance(
             version=farshore_version(),
             source=os.fsencode(Path(self.source).name).decode("utf-8", "replace"),
@@ -176,10 +189,12 @@ class Job:
             queue_frames=settings.runtime.queue_frames,
             cores=settings.runtime.threads,
             thread_split=threads,
-            trace=self._trace is not None,
+            trace=self._trace,
         )
         spec_in = reader.spec
         spec_out = self._pipeline.open()
+        if self._metrics is not None:
+            self._metrics.watch(self._pipeline, reader.losses)
         chain.inspect.first_shot = writer.next_shot  # known only now that the writer has found its unfinished work
         return JobPlan(
             source=reader.info,
@@ -209,14 +224,14 @@ class Job:
         if self._is_stopped:
             self._pipeline.stop()
         run = self._pipeline.run(on_progress)
-        if self._trace is not None:
-            self._pipeline.clock.write_trace(self._trace)
+        if self._trace is not None and self._trace_path is not None:
+            write_chrome_trace(self._trace_path, self._trace, title=f"farshore: {Path(self.source).name}")
         written, inspect = self._writer.report, self._chain.inspect
         return JobReport(
             target=self.target,
             run=run,
             losses=self._reader.losses,
-            notices=tuple(written.notices),
+            notices=(*_licences(self._chain), *written.notices),
             shots=inspect.shots,
             repeats=inspect.repeats_found,
             cadence=str(inspect.cadence),
@@ -291,11 +306,16 @@ def _sha256(path: Path) -> str:
 def _notices(chain: Chain, *, colorize: bool) -> tuple[str, ...]:
     """Say what was assumed of models, and which licences forbid commercial use."""
     lines = [f"model {model.card.name}: assumed {assumed}" for model in chain.models for assumed in model.card.assumed]
-    lines += [
+    lines += _licences(chain)
+    if not colorize:
+        lines.append("the film has colour of its own; it is not coloured (--colorize always would)")
+    return tuple(lines)
+
+
+def _licences(chain: Chain) -> list[str]:
+    """Return the terms of the models that may not be used for everything, a line each."""
+    return [
         f"model {model.card.name}: {model.card.licence}; commercial use: {model.card.commercial_use}"
         for model in chain.models
         if model.card.commercial_use != "yes"
     ]
-    if not colorize:
-        lines.append("the film has colour of its own; it is not coloured (--colorize always would)")
-    return tuple(lines)

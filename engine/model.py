@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import MissingExtraError, ModelError, UnsupportedModelError, WeightsError
+from engine.places import models_folder
+from engine.trial import try_enhancer
 
 PREFIX = "farshore."
-ROLES = ("enhance", "interpolate", "colorize")
-"""Roles that a stage can play today."""
+ROLES = ("enhance", "interpolate", "colorize", "face", "detect", "reference")
+"""What a model can be for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,19 +43,23 @@ class ModelCard:
     name: str
     version: str
     role: str
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Literal["fp32", "fp16", "int8", "fp8"]
     color_space: Literal["gray", "rgb", "ycbcr420", "lab"]
     value_range: tuple[float, float] = (0.0, 1.0)
     scale: int = 1
     size_multiple: int = 1
     window: tuple[int, int] = (0, 0)
+    aligned: Literal["no", "window"] = "no"
     states: tuple[StatePair, ...] = ()
     working_size: tuple[int, int] | None = None
+    reference_model: str | None = None
+    moments: Literal["any", "middle"] = "any"
     licence: str = "unknown"
     commercial_use: Literal["yes", "no", "ask"] = "ask"
     source: str = "unknown"
     training_data: str = ""
     metrics: Mapping[str, Any] | None = None
+    calibration: Mapping[str, Any] | None = None
     assumed: tuple[str, ...] = ()
     """What had to be assumed because the file does not say it; empty for a file with metadata."""
 
@@ -97,7 +103,7 @@ class Model:
             data = path.read_bytes()
         except OSError as error:
             raise WeightsError(f"model {path}: cannot be read ({error.strerror}); check the path") from error
-        properties, inputs, outputs = _read_onnx(path, data)
+        session, properties, inputs, outputs = _read_onnx(path, data)
         if any(key.startswith(PREFIX) for key in properties):
             card = _card_from_properties(path, properties)
         elif role is None:
@@ -105,7 +111,7 @@ class Model:
                 f"model {path}: says nothing of itself; name what it is for: one of {', '.join(ROLES)}"
             )
         else:
-            card = _assumed_card(path, role, inputs, outputs)
+            card = _assumed_card(path, role, session, inputs, outputs)
         if role is not None and card.role != role:
             raise UnsupportedModelError(f"model {path}: its role is {card.role}; wanted one for {role}")
         return cls(
@@ -120,24 +126,37 @@ def builtin_models() -> dict[str, Path]:
         return {file.stem: file for file in sorted(path.glob("*.onnx"))}
 
 
-def find_model(name: str, role: str) -> Model:
-    """Load a built-in model by name, or any ONNX file by its path.
+def installed_models() -> dict[str, Path]:
+    """Return the models that were exported or copied into the user's models folder, by name."""
+    return {file.stem: file for file in sorted(models_folder().glob("*.onnx"))}
+
+
+def find_model(name: str, role: str | None) -> Model:
+    """Load a built-in or installed model by name, or any ONNX file by its path.
+
+    Parameters
+    ----------
+    name : a name or a path
+    role : what to use it as; None: whatever it says of itself
 
     Raises
     ------
     ModelError
-        There is neither a built-in model nor a file of that name; the message lists the names.
+        There is neither a model nor a file of that name; the message lists the names.
     """
-    builtin = builtin_models()
-    if name in builtin:
-        return Model.load(builtin[name], role=role)
+    known = {**installed_models(), **builtin_models()}
+    if name in known:
+        return Model.load(known[name], role=role)
     if Path(name).suffix == ".onnx" or Path(name).exists():
         return Model.load(name, role=role)
-    raise ModelError(f"model {name!r}: not built in and no such file; built in are {', '.join(builtin) or 'none'}")
+    raise ModelError(
+        f"model {name!r}: not built in, not installed in {models_folder()}, and no such file; there are "
+        f"{', '.join(known)}; published networks come with `farshore models fetch NAME` and `farshore export NAME`"
+    )
 
 
-def _read_onnx(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, TensorSpec], dict[str, TensorSpec]]:
-    """Read metadata and tensors with ONNX Runtime, which every installation has, without optimising the graph."""
+def _read_onnx(path: Path, data: bytes) -> tuple[Any, dict[str, str], dict[str, TensorSpec], dict[str, TensorSpec]]:
+    """Open a file with ONNX Runtime, which every installation has, without optimising: session, metadata, tensors."""
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -156,7 +175,7 @@ def _read_onnx(path: Path, data: bytes) -> tuple[dict[str, str], dict[str, Tenso
     outputs = {
         tensor.name: TensorSpec(shape=_shape(tensor.shape), dtype=tensor.type) for tensor in session.get_outputs()
     }
-    return dict(session.get_modelmeta().custom_metadata_map), inputs, outputs
+    return session, dict(session.get_modelmeta().custom_metadata_map), inputs, outputs
 
 
 def _shape(shape: list[Any]) -> tuple[int | None, ...]:
@@ -181,6 +200,13 @@ def _states(text: str) -> tuple[StatePair, ...]:
     return tuple(StatePair(input=item["input"], output=item["output"]) for item in json.loads(text))
 
 
+def _json_object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("wanted a JSON object")
+    return found
+
+
 def _choice(*allowed: str) -> Any:
     def parse(text: str) -> str:
         if text not in allowed:
@@ -196,19 +222,23 @@ _PARSERS: dict[str, Any] = {
     "name": str,
     "version": str,
     "role": str,
-    "precision": _choice("fp32", "fp16", "int8"),
+    "precision": _choice("fp32", "fp16", "int8", "fp8"),
     "color_space": _choice("gray", "rgb", "ycbcr420", "lab"),
     "value_range": _range,
     "scale": int,
     "size_multiple": int,
     "window": _pair,
+    "aligned": _choice("no", "window"),
     "states": _states,
     "working_size": _pair,
+    "reference_model": str,
+    "moments": _choice("any", "middle"),
     "licence": str,
     "commercial_use": _choice("yes", "no", "ask"),
     "source": str,
     "training_data": str,
     "metrics": json.loads,
+    "calibration": _json_object,
 }
 
 
@@ -234,11 +264,28 @@ def _card_from_properties(path: Path, properties: Mapping[str, str]) -> ModelCar
 
 
 def _assumed_card(
-    path: Path, role: str, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]
+    path: Path, role: str, session: Any, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]
 ) -> ModelCard:
     """Infer what can be inferred of a model that carries no metadata, and record each guess."""
     if role not in ROLES:
         raise UnsupportedModelError(f"role {role!r}: wanted one of {', '.join(ROLES)}")
+    if role == "enhance":
+        trial = try_enhancer(path, session, inputs, outputs)
+        return ModelCard(
+            name=path.stem,
+            version="unknown",
+            role=role,
+            precision="fp32",
+            color_space="gray" if trial.channels == 1 else "rgb",
+            scale=trial.scale,
+            size_multiple=trial.size_multiple,
+            assumed=(
+                f"color space {'gray' if trial.channels == 1 else 'rgb'} (its picture has {trial.channels} channels)",
+                "values in [0, 1]",
+                *trial.findings,
+                "no temporal window, no states",
+            ),
+        )
     pictures = [spec for spec in inputs.values() if len(spec.shape) == 4]
     if not pictures or not outputs:
         raise UnsupportedModelError(f"model {path}: has no picture input (1, C, H, W); it cannot play the role {role}")

@@ -18,6 +18,7 @@ from engine.queue import Aborted, FrameQueue
 from engine.stages.base import Stage
 from engine.thread_split import choose_split
 from engine.timing import Clock, LatencyReport
+from engine.trace import NONE, Trace
 from engine.types import FrameFlags, FrameSpec
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ class Pipeline:
     cores : processor cores to divide among the stages' models; 0 is all that this process may use
     thread_split : stage → threads; where empty, filled in place by measuring when the pipeline opens. A resumed run
         brings its first run's, since the split can change the last bits of a model's numbers
-    trace : keep every span for `clock.write_trace`
+    trace : keeps every slice of work and every passage through a queue; None: nothing is kept
     """
 
     def __init__(
@@ -119,16 +120,20 @@ class Pipeline:
         queue_frames: int = 4,
         cores: int = 0,
         thread_split: dict[str, int] | None = None,
-        trace: bool = False,
+        trace: Trace | None = None,
     ) -> None:
         names = ["decode", *(stage.name for stage in stages), "encode"]
         if len(set(names)) != len(names):
             raise ConfigError(f"chain: got stages {names}; every stage's name may stand once")
-        self.clock = Clock(names, trace=trace)
+        self.clock = Clock(names)
+        self.trace = trace
+        if trace is not None:
+            trace.lay(names, queue_frames)
         self.cores = cores or available_cores()
         self.thread_split: dict[str, int] = {} if thread_split is None else thread_split
         self._reader, self._stages, self._writer = reader, list(stages), writer
-        self._queues = [FrameQueue(queue_frames) for _ in range(len(stages) + 1)]
+        logs = [None] * (len(names) - 1) if trace is None else trace.queues
+        self._queues = [FrameQueue(queue_frames, log) for log in logs]
         self._errors: list[BaseException] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -205,18 +210,30 @@ class Pipeline:
                 seconds=time.perf_counter() - self._began,
             )
 
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """Between reader and writer, in order."""
+        return self._stages
+
+    def queue_depths(self) -> dict[str, int]:
+        """Return how many frames wait in front of each stage and of the writer; may be asked from any thread."""
+        names = list(self.clock.stages)[1:]
+        return {name: queue.depth for name, queue in zip(names, self._queues, strict=True)}
+
     def _start_threads(self) -> list[threading.Thread]:
         works: list[tuple[str, Callable[[], None]]] = [("decode", self._read)]
         for number, stage in enumerate(self._stages):
             works.append((stage.name, lambda n=number: self._work(n)))
         works.append(("encode", self._write))
-        threads = [threading.Thread(target=self._guard, args=(work,), name=name) for name, work in works]
+        threads = [threading.Thread(target=self._guard, args=(name, work), name=name) for name, work in works]
         for thread in threads:
             thread.start()
         return threads
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self, name: str, work: Callable[[], None]) -> None:
         try:
+            if self.trace is not None:
+                self.trace.work_in(name)
             work()
         except Aborted:
             pass
@@ -271,13 +288,15 @@ class Pipeline:
     def _work(self, number: int) -> None:
         stage, incoming, out = self._stages[number], self._queues[number], self._queues[number + 1]
         end: Fraction | None = None
+        taken = NONE
         while (frame := incoming.get()) is not None:
+            taken += 1
             if FrameFlags.SCENE_CUT in frame.flags:
-                for made in self._timed(stage.name, stage.flush(frame.time)):
+                for made in self._timed(stage.name, stage.flush(frame.time), taken):
                     _hand_over(made, out)
                 stage.reset()
             end = _end_of(frame)
-            for made in self._timed(stage.name, stage.push(frame)):
+            for made in self._timed(stage.name, stage.push(frame), taken):
                 _hand_over(made, out)
         for made in self._timed(stage.name, stage.flush(end)):
             _hand_over(made, out)
@@ -286,33 +305,46 @@ class Pipeline:
     def _write(self) -> None:
         incoming, clock = self._queues[-1], self.clock.stages["encode"]
         while (frame := incoming.get()) is not None:
-            frame_time, index = frame.time, frame.index
+            frame_time, index, first = frame.time, frame.index, frame.first_ns
             if self._time is not None and frame_time <= self._time:
                 frame.release()
                 raise TimestampError(f"frame {index}: its time {frame_time} s does not come after {self._time} s")
             start = time.perf_counter_ns()
-            self.clock.written(frame, start)
             self._writer.write(frame)
             end = time.perf_counter_ns()
+            if first:
+                self.clock.delays.add(end - first)
+            if self.trace is not None:
+                self.trace.slices["encode"].add(start, end, clock.frames, NONE, index, first)
             clock.add(end - start)
-            self.clock.record("encode", start, end, index)
             with self._lock:
                 self._frames_out += 1
                 self._time = frame_time
 
-    def _timed(self, name: str, frames: Iterable[Frame]) -> Iterator[Frame]:
-        """Pass frames on, counting as the stage's time only what it takes to make each."""
+    def _timed(self, name: str, frames: Iterable[Frame], taken: int = NONE) -> Iterator[Frame]:
+        """Pass frames on, counting as the stage's time only what it takes to make each.
+
+        Parameters
+        ----------
+        name : of the stage
+        frames : as the stage makes them
+        taken : number of the frame that it makes them of; `NONE`: of none
+        """
         clock, iterator = self.clock.stages[name], iter(frames)
+        slices = None if self.trace is None else self.trace.slices[name]
         while not self._stopping.is_set():
             start = time.perf_counter_ns()
             frame = next(iterator, None)
             end = time.perf_counter_ns()
             if frame is None:
                 clock.add_idle(end - start)
+                if slices is not None:
+                    slices.add(start, end, taken, NONE, NONE, 0)
                 return
+            if slices is not None:
+                slices.add(start, end, taken, clock.frames, frame.index, frame.first_ns)
             clock.add(end - start)
             frame.spans.append(Span(stage=name, start_ns=start, end_ns=end))
-            self.clock.record(name, start, end, frame.index)
             yield frame
         raise Aborted
 

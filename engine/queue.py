@@ -5,6 +5,7 @@ import time
 from collections import deque
 
 from engine.frame import Frame
+from engine.trace import QueueLog
 
 
 class Aborted(Exception):  # noqa: N818 - not an error: the order to leave
@@ -16,44 +17,59 @@ class FrameQueue:
 
     Bounded in frames alone: all frames of a queue have one size, so that also bounds bytes.
 
+    Parameters
+    ----------
+    capacity : frames that it holds
+    log : keeps each passage for a trace; None: nothing is kept
+
     Attributes
     ----------
     put_wait_ns, get_wait_ns : how long the two sides have waited in all
     deepest : most frames that ever lay in it
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, log: QueueLog | None = None) -> None:
         self.capacity = capacity
         self.put_wait_ns = 0
         self.get_wait_ns = 0
         self.deepest = 0
+        self._log = log
         self._frames: deque[Frame | None] = deque()
         self._changed = threading.Condition()
         self._aborted = False
 
+    @property
+    def depth(self) -> int:
+        """Frames that lie in it now; may be asked from any thread."""
+        return len(self._frames)
+
     def put(self, frame: Frame | None) -> None:
         """Hand a frame over (None: no more come); waits while the queue is full. Raises `Aborted`."""
         with self._changed:
+            wanted = time.perf_counter_ns()
             if len(self._frames) >= self.capacity and not self._aborted:
-                began = time.perf_counter_ns()
                 self._changed.wait_for(lambda: len(self._frames) < self.capacity or self._aborted)
-                self.put_wait_ns += time.perf_counter_ns() - began
+                self.put_wait_ns += time.perf_counter_ns() - wanted
             if self._aborted:
                 raise Aborted
             self._frames.append(frame)
             self.deepest = max(self.deepest, len(self._frames))
+            if self._log is not None:
+                self._log.puts.add(wanted, time.perf_counter_ns(), len(self._frames))
             self._changed.notify_all()
 
     def get(self) -> Frame | None:
         """Take the next frame over; waits while the queue is empty. Raises `Aborted`."""
         with self._changed:
+            wanted = time.perf_counter_ns()
             if not self._frames and not self._aborted:
-                began = time.perf_counter_ns()
                 self._changed.wait_for(lambda: bool(self._frames) or self._aborted)
-                self.get_wait_ns += time.perf_counter_ns() - began
+                self.get_wait_ns += time.perf_counter_ns() - wanted
             if self._aborted:
                 raise Aborted
             frame = self._frames.popleft()
+            if self._log is not None:
+                self._log.gets.add(wanted, time.perf_counter_ns(), len(self._frames))
             self._changed.notify_all()
             return frame
 

@@ -10,6 +10,9 @@ from engine.errors import ConfigError
 CODECS = ("h264", "h265", "av1", "prores", "ffv1")
 """Names of the video codecs that can be written."""
 
+SMALLEST_TILE = 16
+"""Pixels that a tile answers for on each side, at least."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnhanceSettings:
@@ -17,20 +20,57 @@ class EnhanceSettings:
 
     enabled : run the stage at all
     strength : how much of grain and damage goes, 0 (nothing) to 1 (everything); a little grain looks like film
-    upscale : output size ÷ film size, 1 or 2
+    upscale : output size ÷ film size, 1 to 4 (the built-in models: 1 and 2); what a model makes larger is reduced to
+        it. None: as the model enlarges, 1 for the built-in one
     model : name of a built-in model or path of an ONNX file; None picks the built-in one for `upscale`
+    tile : the model works on tiles of so many film pixels on each side, so that it takes less memory; 0: on whole
+        pictures. None: on whole pictures where memory allows it
     """
 
     enabled: bool = True
     strength: float = 0.8
-    upscale: int = 1
+    upscale: int | None = None
     model: str | None = None
+    tile: int | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength <= 1.0:
             raise ConfigError(f"strength: got {self.strength}; wanted a number from 0 to 1")
-        if self.upscale not in (1, 2):
-            raise ConfigError(f"upscale: got {self.upscale}; wanted 1 or 2")
+        if self.upscale not in (None, 1, 2, 3, 4):
+            raise ConfigError(f"upscale: got {self.upscale}; wanted 1, 2, 3 or 4")
+        if self.tile is not None and self.tile != 0 and self.tile < SMALLEST_TILE:
+            raise ConfigError(f"tile: got {self.tile}; wanted {SMALLEST_TILE} pixels or more, or 0 for whole pictures")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FacesSettings:
+    """Faces, restored one by one with a model made for them.
+
+    enabled : run the stage at all; off unless asked, since its models have to be fetched and add detail that the film
+        does not have
+    strength : how much of the restored faces is taken, 0 (nothing) to 1 (all of it)
+    model : name of a face model or path of an ONNX file
+    detector : name of a face detector or path of an ONNX file
+    confidence : how sure the detector must be of a face, 0 to 1
+    smallest : shorter side of the smallest face that is restored, pixels of the frame; smaller ones are left alone
+    most : faces restored in one frame, the largest ones
+    """
+
+    enabled: bool = False
+    strength: float = 0.8
+    model: str = "gpen-512"
+    detector: str = "yunet"
+    confidence: float = 0.7
+    smallest: int = 48
+    most: int = 8
+
+    def __post_init__(self) -> None:
+        for name, value in (("strength", self.strength), ("confidence", self.confidence)):
+            if not 0.0 <= value <= 1.0:
+                raise ConfigError(f"faces {name}: got {value}; wanted a number from 0 to 1")
+        for name, value in (("smallest", self.smallest), ("most", self.most)):
+            if value < 1:
+                raise ConfigError(f"faces {name}: got {value}; wanted 1 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +80,18 @@ class InterpolateSettings:
     rate : frames per second, exact ("24000/1001", "48"); None unless asked
     factor : multiple of the film's true rate; None unless asked. With neither, the film's own times are kept
     model : name of a built-in model or path of an ONNX file
+    scale : size at which the model looks for motion ÷ the film's: 1, 0.5 or 0.25; less is quicker and finds larger
+        motion, more finds finer motion. None chooses by the picture's size, and by motion pair by pair
     """
 
     rate: Fraction | None = None
     factor: Fraction | None = None
     model: str | None = None
+    scale: float | None = None
 
     def __post_init__(self) -> None:
+        if self.scale not in (None, 1, 0.5, 0.25):
+            raise ConfigError(f"interpolate: got a scale of {self.scale}; wanted 1, 0.5 or 0.25")
         if self.rate is not None and self.factor is not None:
             raise ConfigError("interpolate: got both a rate and a factor; give one")
         for name, value in (("rate", self.rate), ("factor", self.factor)):
@@ -82,18 +127,29 @@ class ColorizeSettings:
     references : colour pictures to follow; a number in a file's name is the source frame that it shows
     saturation : factor on the colours' strength, 0 to 2
     model : name of a built-in model or path of an ONNX file
+    working_size : side in pixels of the square whose area the model sees, in the film's own shape; DeOldify's render
+        factor is this ÷ 16. None: what the model likes
+    steadiness : how much of a picture's colour is carried over from the one before along the motion, 0 to 1; for models
+        that see every picture on its own, and wherever references are followed; 0 also keeps references that show the
+        film itself from giving their colours as they are
     """
 
     mode: Literal["auto", "always", "never"] = "auto"
     references: tuple[Path, ...] = ()
     saturation: float = 1.0
     model: str | None = None
+    working_size: int | None = None
+    steadiness: float = 0.8
 
     def __post_init__(self) -> None:
         if self.mode not in ("auto", "always", "never"):
             raise ConfigError(f"colorize: got {self.mode!r}; wanted auto, always or never")
         if not 0.0 <= self.saturation <= 2.0:
             raise ConfigError(f"saturation: got {self.saturation}; wanted a number from 0 to 2")
+        if self.working_size is not None and not 16 <= self.working_size <= 4096:
+            raise ConfigError(f"working size: got {self.working_size}; wanted 16 to 4096 pixels")
+        if not 0.0 <= self.steadiness <= 1.0:
+            raise ConfigError(f"steadiness: got {self.steadiness}; wanted a number from 0 to 1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,20 +206,27 @@ class OutputSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeSettings:
-    """What the chain runs on. Nothing here but the backend changes what the restored film shows.
+    """What the chain runs on. Nothing here but backend and precision changes what the restored film shows.
 
     backend : `onnxruntime` or `null` (computes nothing, for trying the rest)
+    precision : of the built-in models: `fp32`, or `int8`, about twice as fast on processors with 8-bit instructions
+        (VNNI), with the loss that their cards tell; models given by name or path are what they are
     threads : processor cores to use; 0 is all
     queue_frames : frames that may wait between two stages
+    force_int8 : run 8-bit models too whose loss was not measured or is over their bound
     """
 
     backend: Literal["onnxruntime", "null"] = "onnxruntime"
+    precision: Literal["fp32", "int8"] = "fp32"
     threads: int = 0
     queue_frames: int = 4
+    force_int8: bool = False
 
     def __post_init__(self) -> None:
         if self.backend not in ("onnxruntime", "null"):
             raise ConfigError(f"backend: got {self.backend!r}; wanted onnxruntime or null")
+        if self.precision not in ("fp32", "int8"):
+            raise ConfigError(f"precision: got {self.precision!r}; wanted fp32 or int8")
         if self.threads < 0:
             raise ConfigError(f"threads: got {self.threads}; wanted 0 (all) or more")
         if self.queue_frames < 1:
@@ -176,6 +239,7 @@ class Settings:
 
     input: InputSettings = field(default_factory=InputSettings)
     enhance: EnhanceSettings = field(default_factory=EnhanceSettings)
+    faces: FacesSettings = field(default_factory=FacesSettings)
     interpolate: InterpolateSettings = field(default_factory=InterpolateSettings)
     colorize: ColorizeSettings = field(default_factory=ColorizeSettings)
     output: OutputSettings = field(default_factory=OutputSettings)

@@ -1,16 +1,11 @@
-"""Where the time goes: one source, seen as progress line, latency table, JSON and trace."""
+"""Where the time goes: what the progress line, the latency table, its JSON and the metrics show."""
 
-import json
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
-from engine.frame import Frame
 
 EDGE_FRAMES = 5
 """Frames left out of statistics at each end of a run: the first fill caches and pools, the last drain the chain."""
@@ -39,7 +34,8 @@ class LatencyReport:
     """The latency table of a run.
 
     left_out : frames at each end that the percentiles leave out
-    delay_ms : from the first pixel read to the frame written, median; "glass to glass"
+    delay_ms : from when a frame's first source frame began to be read to when the writer had taken it, median; "glass
+        to glass" but for what the encoder keeps back
     """
 
     stages: tuple[StageLatency, ...]
@@ -100,30 +96,16 @@ class StageClock:
 
 
 class Clock:
-    """All stages' durations and, if asked, every span for a trace.
+    """All stages' durations, and the delays of the frames that left the chain.
 
     Parameters
     ----------
     stages : names in the chain's order
-    trace : keep spans for `write_trace`; about 100 bytes each
     """
 
-    def __init__(self, stages: Iterable[str], *, trace: bool = False) -> None:
+    def __init__(self, stages: Iterable[str]) -> None:
         self.stages = {name: StageClock(name) for name in stages}
         self.delays = StageClock("delay")
-        self._spans: list[tuple[str, int, int, int]] | None = [] if trace else None
-        self._lock = threading.Lock()
-
-    def written(self, frame: Frame, now_ns: int) -> None:
-        """Count a frame that has left the chain; call before it is released."""
-        if frame.first_ns:
-            self.delays.add(now_ns - frame.first_ns)
-
-    def record(self, stage: str, start_ns: int, end_ns: int, index: int) -> None:
-        """Keep a span for the trace."""
-        if self._spans is not None:
-            with self._lock:
-                self._spans.append((stage, start_ns, end_ns, index))
 
     def report(self, frames: int, wall_seconds: float) -> LatencyReport:
         """Return the latency table."""
@@ -135,26 +117,3 @@ class Clock:
             delay_ms=self.delays.latency().median_ms,
             left_out=EDGE_FRAMES,
         )
-
-    def write_trace(self, path: Path) -> None:
-        """Write the spans as a Chrome trace (JSON), one lane a stage; opens in Perfetto."""
-        spans: Sequence[tuple[str, int, int, int]] = self._spans or ()
-        began = min((start for _, start, _, _ in spans), default=0)
-        lanes = {name: number for number, name in enumerate(self.stages, 1)}
-        events: list[dict[str, Any]] = [
-            {"ph": "M", "name": "thread_name", "pid": 1, "tid": lane, "args": {"name": name}}
-            for name, lane in lanes.items()
-        ]
-        events += [
-            {
-                "ph": "X",
-                "name": stage,
-                "pid": 1,
-                "tid": lanes[stage],
-                "ts": (start - began) / 1000,
-                "dur": (end - start) / 1000,
-                "args": {"frame": index},
-            }
-            for stage, start, end, index in spans
-        ]
-        path.write_text(json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}), encoding="utf-8")

@@ -16,7 +16,8 @@ def _one_opencv_thread() -> None:
 
 @pytest.fixture(autouse=True)
 def _own_logging() -> Iterator[None]:
-    """Give each test the logging set-up it found: commands change it for the whole process."""
+    """Give each test the logging set-up of a fresh process: commands change it, also in fixtures of whole modules."""
+    logging.getLogger("engine").setLevel(logging.NOTSET)
     loggers = [logging.getLogger(), logging.getLogger("engine")]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     yield

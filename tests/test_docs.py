@@ -69,8 +69,13 @@ def test_the_configuration_example_is_valid(tmp_path: Path) -> None:
 
 def test_every_preset_and_every_option_of_the_table_is_real() -> None:
     assert all(f"| `{name}` |" in README for name in PRESETS)
-    restore = typer.main.get_command(app).commands["restore"]  # type: ignore[attr-defined]
-    known = {option for parameter in restore.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    known = {
+        option
+        for name in ("restore", "plan")
+        for parameter in commands[name].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     named = set(re.findall(r"--[a-z][a-z-]+", README)) - {"--help", "--install-completion"}
     assert named <= known
 

@@ -47,6 +47,6 @@ def test_every_help_prints() -> None:
 
 
 def test_a_command_that_needs_one_says_which_in_one_line() -> None:
-    done = run_without_extras("from engine.cli.main import main\nsys.exit(main(['models']))\n")
+    done = run_without_extras("from engine.cli.main import main\nsys.exit(main(['models', 'verify']))\n")
     assert done.returncode == 1
     assert done.stderr == "farshore: package 'onnxruntime' is not installed; run: pip install 'farshore[cpu]'\n"

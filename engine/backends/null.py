@@ -15,6 +15,9 @@ SIZED_LIKE: dict[str, dict[str, tuple[str, str, int]]] = {
     },
     "interpolate": {"flow": ("first", "", 4), "mask": ("first", "", 1), "frame": ("first", "first", 0)},
     "colorize": {"ab": ("luma", "", 2), "confidence": ("luma", "", 1)},
+    "face": {"restored": ("face", "face", 0)},
+    "detect": {},
+    "reference": {},
 }
 """Role → output → (input that gives its height and width, input whose picture it copies, channels; 0: as the input)."""
 
@@ -25,7 +28,8 @@ FILL = {"mask": 0.5}
 class NullBackend(Backend):
     """Gives every model the outputs of one that changes nothing.
 
-    Enhanced pictures are the pictures that went in (enlarged by repeating pixels), motion is zero, colour is neutral.
+    Enhanced pictures are the pictures that went in (enlarged by repeating pixels), motion is zero, colour is neutral,
+    no faces are found, and a face is restored to what it was.
     """
 
     name = "null"
@@ -41,7 +45,7 @@ class NullSession(Session):
 
     def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:
         card = self.model.card
-        sizes = SIZED_LIKE[card.role]
+        sizes = _sized_like(self.model)
         for name, out in outputs.items():
             _, copied, _ = sizes.get(name, ("", "", 0))
             if not copied or copied not in inputs:
@@ -55,9 +59,17 @@ class NullSession(Session):
                     out[:, :, row :: card.scale, column :: card.scale] = picture
 
 
+def _sized_like(model: Model) -> dict[str, tuple[str, str, int]]:
+    """Return `SIZED_LIKE` of the model's role; an enhancer without metadata has names of its own, and one picture."""
+    if model.card.role == "enhance" and model.card.assumed:
+        source = next(name for name, tensor in model.inputs.items() if len(tensor.shape) == 4)
+        return dict.fromkeys(model.outputs, (source, source, 0))
+    return SIZED_LIKE[model.card.role]
+
+
 def _output_shapes(model: Model, profile: Profile) -> dict[str, tuple[int, ...]]:
     card = model.card
-    sizes = SIZED_LIKE[card.role]
+    sizes = _sized_like(model)
     states = {state.output: state.input for state in card.states}
     shapes: dict[str, tuple[int, ...]] = {}
     for name, declared in model.outputs.items():

@@ -8,6 +8,7 @@ import typer
 from rich import box
 from rich.table import Table
 
+from engine.chrome_trace import check_trace_path
 from engine.cli import console, options
 from engine.cli.film_run import code_of, run_watched, stop_on_signal
 from engine.cli.progress import clock_text
@@ -29,6 +30,7 @@ def demo(
             help="Give the colorizer one colour picture of each shot, as --reference does, or let it guess.",
         ),
     ] = True,
+    trace: options.Trace = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -36,7 +38,11 @@ def demo(
     """Draw a film, age it, restore it, and show what was gained."""
     console.start_logging(debug=debug, quiet=quiet)
     width, height = _parse_size(size)
-    asked = DemoOptions(folder=output, seconds=seconds, width=width, height=height, seed=seed, references=references)
+    if trace is not None and trace.parent != output:
+        check_trace_path(trace)
+    asked = DemoOptions(
+        folder=output, seconds=seconds, width=width, height=height, seed=seed, references=references, trace=trace
+    )
     work = Demo(asked)
     try:
         result = _run(work, as_json=as_json, quiet=quiet)

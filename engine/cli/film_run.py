@@ -15,6 +15,7 @@ from engine.cli.report import plan_line, print_report
 from engine.cli.targets import Work
 from engine.errors import ConfigError, Interrupted
 from engine.job import PIPE, Job, JobPlan, JobReport
+from engine.metrics import Metrics
 from engine.pipeline import Progress
 from engine.settings import Settings
 
@@ -28,6 +29,7 @@ class RunOptions:
     resume : go on with work that was interrupted
     overwrite : replace a target that is there
     trace : file for a Chrome trace
+    metrics : shows the figures of every film while it is restored
     as_json : results as JSON on stdout, progress as JSON lines on stderr
     quiet : no progress, no results
     """
@@ -35,6 +37,7 @@ class RunOptions:
     resume: bool = False
     overwrite: bool = False
     trace: Path | None = None
+    metrics: Metrics | None = None
     as_json: bool = False
     quiet: bool = False
 
@@ -59,7 +62,15 @@ def restore_film(work: Work, settings: Settings, how: RunOptions, invocation: In
     Interrupted
         Ctrl-C or SIGTERM; the message has the command that goes on.
     """
-    job = Job(work.source, work.target, settings, resume=how.resume, overwrite=how.overwrite, trace=how.trace)
+    job = Job(
+        work.source,
+        work.target,
+        settings,
+        resume=how.resume,
+        overwrite=how.overwrite,
+        trace=how.trace,
+        metrics=how.metrics,
+    )
     try:
         with stop_on_signal(job.stop):
             plan = job.open()

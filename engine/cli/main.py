@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine.cli import demo, info, models, restore
+from engine.cli import demo, doctor, info, models, plan, restore
 from engine.cli.console import Invocation
 from engine.cli.outcome import ExitCode, exit_code, print_error
+from engine.cli.plugins import add_commands
 
 app = typer.Typer(
     name="farshore",
@@ -21,7 +22,10 @@ app = typer.Typer(
 app.command(epilog=restore.EXAMPLES)(restore.restore)
 app.command()(demo.demo)
 app.command()(info.info)
+app.command()(plan.plan)
+app.command()(doctor.doctor)
 app.add_typer(models.app, name="models")
+add_commands(app)
 
 
 def _print_version(value: bool) -> None:
@@ -58,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print_error(error, debug=invocation.debug)
         return exit_code(error)
+    if code == ExitCode.INTERRUPTED:  # typer makes a code of Ctrl-C, and says nothing
+        print_error(KeyboardInterrupt(), debug=False)
     return int(code or ExitCode.DONE)
 
 

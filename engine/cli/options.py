@@ -13,6 +13,7 @@ from engine.cli.settings_reference import explain
 from engine.presets import PRESETS
 
 _PICTURE = "Picture"
+_FACES = "Faces"
 _MOTION = "Motion"
 _COLOUR = "Colour"
 _READING = "Reading the film"
@@ -52,8 +53,9 @@ NoEnhance = Annotated[
     bool, typer.Option("--no-enhance", metavar="", help="Leave grain and damage as they are.", rich_help_panel=_PICTURE)
 ]
 Upscale = Annotated[
-    int | None, typer.Option(metavar="1|2", help=explain("enhance", "upscale"), rich_help_panel=_PICTURE)
+    int | None, typer.Option(metavar="1..4", help=explain("enhance", "upscale"), rich_help_panel=_PICTURE)
 ]
+Tile = Annotated[int | None, typer.Option(metavar="PIXELS", help=explain("enhance", "tile"), rich_help_panel=_PICTURE)]
 EnhanceModel = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +64,32 @@ EnhanceModel = Annotated[
         rich_help_panel=_PICTURE,
     ),
 ]
+
+Faces = Annotated[
+    bool | None,
+    typer.Option(
+        "--faces/--no-faces",
+        metavar="",
+        help="Restore faces one by one; the models are fetched first (farshore models fetch).",
+        rich_help_panel=_FACES,
+    ),
+]
+FacesStrength = Annotated[
+    float | None, typer.Option(metavar="0..1", help=explain("faces", "strength"), rich_help_panel=_FACES)
+]
+FacesModel = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help=explain("faces", "model"), rich_help_panel=_FACES)
+]
+FacesDetector = Annotated[
+    str | None, typer.Option(metavar="NAME|FILE", help=explain("faces", "detector"), rich_help_panel=_FACES)
+]
+FacesConfidence = Annotated[
+    float | None, typer.Option(metavar="0..1", help=explain("faces", "confidence"), rich_help_panel=_FACES)
+]
+FacesSmallest = Annotated[
+    int | None, typer.Option(metavar="PIXELS", help=explain("faces", "smallest"), rich_help_panel=_FACES)
+]
+FacesMost = Annotated[int | None, typer.Option(metavar="N", help=explain("faces", "most"), rich_help_panel=_FACES)]
 
 Interpolate = Annotated[
     str | None,
@@ -73,6 +101,10 @@ Interpolate = Annotated[
 ]
 InterpolateModel = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_MOTION)
+]
+InterpolateScale = Annotated[
+    float | None,
+    typer.Option(metavar="1|0.5|0.25", help=explain("interpolate", "scale"), rich_help_panel=_MOTION),
 ]
 
 Colorize = Annotated[
@@ -93,6 +125,12 @@ Saturation = Annotated[
 ]
 ColorizeModel = Annotated[
     str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_COLOUR)
+]
+WorkingSize = Annotated[
+    int | None, typer.Option(metavar="PIXELS", help=explain("colorize", "working_size"), rich_help_panel=_COLOUR)
+]
+Steadiness = Annotated[
+    float | None, typer.Option(metavar="0..1", help=explain("colorize", "steadiness"), rich_help_panel=_COLOUR)
 ]
 
 Deinterlace = Annotated[
@@ -155,11 +193,28 @@ Resume = Annotated[
 Backend = Annotated[
     Literal["onnxruntime", "null"] | None, typer.Option(help=explain("runtime", "backend"), rich_help_panel=_RUNNING)
 ]
+ForceInt8 = Annotated[
+    bool | None,
+    typer.Option("--force-int8", metavar="", help=explain("runtime", "force_int8"), rich_help_panel=_RUNNING),
+]
+Precision = Annotated[
+    Literal["fp32", "int8"] | None, typer.Option(help=explain("runtime", "precision"), rich_help_panel=_RUNNING)
+]
 Threads = Annotated[int | None, typer.Option(metavar="N", help=explain("runtime", "threads"), rich_help_panel=_RUNNING)]
 Trace = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Write each stage's work on each frame as a Chrome trace.", rich_help_panel=_RUNNING
+        metavar="FILE",
+        help="Write each stage's work, its models' runs and the queues as a Chrome trace; ui.perfetto.dev shows it.",
+        rich_help_panel=_RUNNING,
+    ),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        metavar="[HOST:]PORT",
+        help="Serve the run's figures to Prometheus; to this machine alone unless a host says otherwise.",
+        rich_help_panel=_RUNNING,
     ),
 ]
 Json = Annotated[

@@ -7,6 +7,7 @@ from rich.table import Table
 from engine.cli.console import print_table
 from engine.cli.progress import clock_text
 from engine.job import JobPlan, JobReport
+from engine.model import Model
 from engine.timing import LatencyReport
 
 
@@ -23,12 +24,18 @@ def plan_line(source: str, target: str, plan: JobPlan) -> str:
         " → ".join(["decode", *plan.stages, "encode"]),
     ]
     if plan.models:
-        parts.append("models " + ", ".join(f"{model.card.name} {model.card.precision}" for model in plan.models))
+        parts.append("models " + ", ".join(_model_words(model) for model in plan.models))
     if threads:
         parts.append(f"threads {threads}")
     if plan.resumed_from_shot:
         parts.append(f"resuming at shot {plan.resumed_from_shot}")
     return "; ".join(parts)
+
+
+def _model_words(model: Model) -> str:
+    """Name a model, and its terms where it may not be used for everything; the whole licence is among the notices."""
+    terms = "" if model.card.commercial_use == "yes" else f" (commercial use: {model.card.commercial_use})"
+    return f"{model.card.name} {model.card.precision}{terms}"
 
 
 def latency_table(latency: LatencyReport) -> Table:

@@ -1,6 +1,7 @@
 """`farshore restore`: films in, restored films out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,11 @@ import typer
 from engine.cli import console, options
 from engine.cli.batch import restore_batch
 from engine.cli.film_run import RunOptions, restore_one
-from engine.cli.targets import plan_works
+from engine.cli.targets import Work, plan_works
 from engine.config_file import Overrides, load_settings, override
 from engine.errors import ConfigError
-from engine.settings import InterpolateSettings, exact_rate
+from engine.metrics import Address, Metrics, MetricsServer
+from engine.settings import InterpolateSettings, Settings, exact_rate
 
 EXAMPLES = """
 Examples:
@@ -46,12 +48,23 @@ def restore(
     no_enhance: options.NoEnhance = False,
     upscale: options.Upscale = None,
     enhance_model: options.EnhanceModel = None,
+    tile: options.Tile = None,
+    faces: options.Faces = None,
+    faces_strength: options.FacesStrength = None,
+    faces_model: options.FacesModel = None,
+    faces_detector: options.FacesDetector = None,
+    faces_confidence: options.FacesConfidence = None,
+    faces_smallest: options.FacesSmallest = None,
+    faces_most: options.FacesMost = None,
     interpolate: options.Interpolate = None,
     interpolate_model: options.InterpolateModel = None,
+    interpolate_scale: options.InterpolateScale = None,
     colorize: options.Colorize = None,
     references: options.References = None,
     saturation: options.Saturation = None,
     colorize_model: options.ColorizeModel = None,
+    working_size: options.WorkingSize = None,
+    steadiness: options.Steadiness = None,
     deinterlace: options.Deinterlace = None,
     field_rate: options.FieldRate = None,
     input_rate: options.InputRate = None,
@@ -65,7 +78,10 @@ def restore(
     resume: options.Resume = False,
     backend: options.Backend = None,
     threads: options.Threads = None,
+    precision: options.Precision = None,
+    force_int8: options.ForceInt8 = None,
     trace: options.Trace = None,
+    metrics: options.Metrics = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
@@ -80,16 +96,28 @@ def restore(
             "strength": strength,
             "upscale": upscale,
             "model": enhance_model,
+            "tile": tile,
         },
-        "interpolate": {"model": interpolate_model},
+        "faces": {
+            "enabled": faces,
+            "strength": faces_strength,
+            "model": faces_model,
+            "detector": faces_detector,
+            "confidence": faces_confidence,
+            "smallest": faces_smallest,
+            "most": faces_most,
+        },
+        "interpolate": {"model": interpolate_model, "scale": interpolate_scale},
         "colorize": {
             "mode": colorize,
             "references": tuple(references) if references else None,
             "saturation": saturation,
             "model": colorize_model,
+            "working_size": working_size,
+            "steadiness": steadiness,
         },
         "output": {"codec": codec, "quality": quality, "bit_depth": bit_depth, "compare": compare, "label": label},
-        "runtime": {"backend": backend, "threads": threads},
+        "runtime": {"backend": backend, "precision": precision, "threads": threads, "force_int8": force_int8},
     }
     settings = override(settings, {section: _only_given(values) for section, values in given.items()})
     settings = override(settings, {"interpolate": _interpolation(interpolate)})
@@ -97,9 +125,20 @@ def restore(
     if output_folder is not None:
         _make_folder(output_folder)
     how = RunOptions(resume=resume, overwrite=overwrite, trace=trace, as_json=as_json, quiet=quiet)
+    invocation = context.ensure_object(console.Invocation)
+    if metrics is None:
+        return _run(works, settings, how, invocation)
+    figures = Metrics()
+    with MetricsServer(Address.parse(metrics), figures.text) as server:
+        if not quiet:
+            console.remarks.print(f"metrics at {server.address.url}")
+        return _run(works, settings, replace(how, metrics=figures), invocation)
+
+
+def _run(works: Sequence[Work], settings: Settings, how: RunOptions, invocation: console.Invocation) -> int:
     if len(works) == 1:
-        return restore_one(works[0], settings, how, context.ensure_object(console.Invocation))
-    return restore_batch(works, settings, how, context.ensure_object(console.Invocation))
+        return restore_one(works[0], settings, how, invocation)
+    return restore_batch(works, settings, how, invocation)
 
 
 def _make_folder(folder: Path) -> None:

@@ -31,6 +31,7 @@ class DemoOptions:
     width, height : of the pictures, even, 64 to 1920 pixels
     seed : of scene and damage
     references : give the colorizer one colour picture of each shot, as `--reference` does
+    trace : file for a Chrome trace of the restoration
     settings : of the restoration
     """
 
@@ -40,6 +41,7 @@ class DemoOptions:
     height: int = 360
     seed: int = 1
     references: bool = True
+    trace: Path | None = None
     settings: Settings = preset(PRESET).settings
 
     def __post_init__(self) -> None:
@@ -122,7 +124,7 @@ class Demo:
         settings = self.options.settings
         if self.options.references:
             settings = override(settings, {"colorize": {"references": self._film.references}})
-        self._job = Job(self._aged_path, self._restored_path, settings, overwrite=True)
+        self._job = Job(self._aged_path, self._restored_path, settings, overwrite=True, trace=self.options.trace)
         return self._job.open()
 
     def restore(self, on_progress: Callable[[Progress], None] | None = None) -> None:

@@ -1,24 +1,26 @@
 """Gives a grey film colour: chroma at half size beside the film's own luma, steady within a shot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from engine.backends.base import Backend, Profile
+from engine.backends.base import Array, Backend, Profile
 from engine.errors import ConfigError, FarshoreError, InternalError, UnsupportedModelError
 from engine.frame import Frame, Motion, Neighbour
 from engine.model import Model
 from engine.pool import BufferPool, Lease
 from engine.settings import ColorizeSettings
 from engine.stages.base import Stage
-from engine.stages.exemplars import AB_RANGE, ExemplarTokens, read_exemplar
+from engine.stages.exemplar_choice import AllAndNearest, MostAlike
+from engine.stages.exemplars import AB_RANGE, Anchors, Exemplar, ExemplarTokens, read_exemplar
 from engine.stages.guided_filter import GuidedUpsampler
 from engine.stages.lightness import NEUTRAL_AB, LightnessTable, working_size
 from engine.stages.luma import Plane, luma_of
 from engine.stages.sessions import Sessions
 from engine.stages.states import States
+from engine.stages.steadiness import SMALLEST, Steadiness
 from engine.stages.warp import Warper
 from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
 
@@ -38,32 +40,46 @@ class Colorize(Stage):
     ----------
     model : of role `colorize`
     backend : what it runs on
-    settings : references and saturation
+    settings : references, saturation, working size, steadiness
+    reference_model : of role `reference`, which encodes references for a model whose card names it; needed where there
+        are references
 
     Raises
     ------
     ConfigError
-        References were given to a model that knows none.
+        References were given to a model that knows none, or none to one that only follows references.
     """
 
     name = "colorize"
 
-    def __init__(self, model: Model, backend: Backend, settings: ColorizeSettings) -> None:
+    def __init__(
+        self, model: Model, backend: Backend, settings: ColorizeSettings, *, reference_model: Model | None = None
+    ) -> None:
         super().__init__()
-        knows_references = all(name in model.inputs for name in REFERENCE_INPUTS) and "features" in model.outputs
+        card = model.card
+        has_inputs = all(name in model.inputs for name in REFERENCE_INPUTS)
+        knows_references = has_inputs and ("features" in model.outputs or card.reference_model is not None)
         if settings.references and not knows_references:
+            raise ConfigError(f"reference: model {card.name} follows no references; leave them out or use another")
+        if card.reference_model is not None and not settings.references:
             raise ConfigError(
-                f"reference: model {model.card.name} follows no references; leave them out or use another"
+                f"colorize: model {card.name} takes its colours from reference pictures and got none; give one with "
+                "--reference, or use another model"
             )
+        if card.reference_model is not None and reference_model is None:
+            raise InternalError(f"model {card.name} was given without {card.reference_model}, which it needs")
         self._knows_references = knows_references
-        self._model, self._backend, self._settings = model, backend, settings
+        self._model, self._reference_model = model, reference_model
+        self._backend, self._settings = backend, settings
         self._kept: list[tuple[int, Lease]] = []
+        self._is_new_shot = True
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
         """Read and encode the references; make scratch, buffers and a session on one thread."""
         self._matrix, self._is_gray = incoming.color.matrix, incoming.format is PixelFormat.GRAY
-        card = self._model.card
-        self._size = working_size(incoming.height, incoming.width, card.working_size, card.size_multiple)
+        card, side = self._model.card, self._settings.working_size
+        liked = card.working_size if side is None else (side, side)
+        self._size = working_size(incoming.height, incoming.width, liked, card.size_multiple)
         spec = replace(incoming, format=PixelFormat.LAB)
         assert spec.chroma_shape is not None
         half = spec.chroma_shape[1:]
@@ -74,17 +90,24 @@ class Colorize(Stage):
         self._table = LightnessTable(*self._size)
         self._upsampler = GuidedUpsampler(self._size, half)
         self._warper = Warper(*half, reduction=2)
+        self._steadiness: Steadiness | None = None
+        steadies = not card.states or bool(self._settings.references)
+        if steadies and self._settings.steadiness > 0.0 and min(self._size) >= SMALLEST:
+            self._steadiness = Steadiness(self._size, half, self._settings.steadiness)
+        self._anchors: Anchors | None = None
+        self._anchor_ab = np.empty((2, *half) if self._settings.references else (0, 0, 0), np.float32)
+        self._is_new_shot = True
         self._open_model()
         return spec
 
     def _open_model(self) -> None:
         model, (height, width) = self._model, self._size
         self._states = States(model, self._size)
-        self._inputs = {"luma": self._lightness[None, None], **self._states.inputs}
+        self._inputs: dict[str, Array] = {"luma": self._lightness[None, None], **self._states.inputs}
         if self._knows_references:
             self._tokens = self._encode_references()
             self._inputs.update(self._tokens.inputs)
-        self._sessions = self._open_sessions()
+        self._sessions = self._open_sessions(self._model, self._inputs)
         shapes = self._sessions.current.output_shapes
         self._states.check(shapes)
         self._outputs = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
@@ -95,29 +118,39 @@ class Colorize(Stage):
             )
 
     def _encode_references(self) -> ExemplarTokens:
-        """Run the network on each reference without references, and keep what it saw."""
-        exemplars = [read_exemplar(path, *self._size) for path in self._settings.references]
+        """Run the network on each reference without references, or the model that encodes them; keep what it saw."""
+        exemplars = [read_exemplar(path, self._size, self._half_luma.shape) for path in self._settings.references]
         channels = self._model.inputs["reference_features"].shape[1] or 1
-        nothing = ExemplarTokens([], _no_encoder, channels)
+        nothing = ExemplarTokens([], _no_encoder, channels, AllAndNearest([]))
         if not exemplars:
             return nothing
-        self._inputs.update(nothing.inputs)
-        sessions = self._open_sessions()
+        frames = [exemplar.frame for exemplar in exemplars]
+        self._anchors = Anchors(exemplars)
+        if self._reference_model is not None:
+            picture = np.zeros((1, 1, *self._size), np.float32)
+            inputs: dict[str, Array] = {"luma": picture, "ab": np.zeros((1, 2, *self._size), np.float32)}
+            choice = MostAlike(frames, [exemplar.lightness for exemplar in exemplars])
+        else:
+            inputs = {**self._inputs, **nothing.inputs}
+            choice = AllAndNearest(frames)
+        sessions = self._open_sessions(self._reference_model or self._model, inputs)
         session = sessions.current
         outputs = {name: np.zeros(shape, np.float32) for name, shape in session.output_shapes.items()}
 
-        def encode(lightness: Plane) -> Planes:
-            np.copyto(self._lightness, lightness)
-            session.enqueue(self._inputs, outputs)
+        def encode(exemplar: Exemplar) -> Planes:
+            np.copyto(inputs["luma"][0, 0], exemplar.lightness)
+            if "ab" in inputs:
+                np.copyto(inputs["ab"][0], exemplar.ab)
+            session.enqueue(inputs, outputs)
             return outputs["features"][0]
 
-        tokens = ExemplarTokens(exemplars, encode, channels)
+        tokens = ExemplarTokens(exemplars, encode, channels, choice)
         sessions.close()
         return tokens
 
-    def _open_sessions(self) -> Sessions:
-        profile = Profile({name: self._inputs[name].shape for name in self._model.inputs})
-        return Sessions(self._model, self._backend, profile)
+    def _open_sessions(self, model: Model, inputs: Mapping[str, Array]) -> Sessions:
+        profile = Profile({name: inputs[name].shape for name in model.inputs})
+        return Sessions(model, self._backend, profile)
 
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the frame with its colour."""
@@ -138,6 +171,9 @@ class Colorize(Stage):
         while self._kept:
             self._kept.pop()[1].release()
         self._states.clear()
+        self._is_new_shot = True
+        if self._steadiness is not None:
+            self._steadiness.reset()
 
     def close(self) -> None:
         """Give buffers and sessions back."""
@@ -191,6 +227,8 @@ class Colorize(Stage):
         self._run(luma, index)
         lease = self.pool.lease()
         self._enlarge(luma, lease.array)
+        self._steady(index, lease.array)
+        self._is_new_shot = False
         self._kept.append((index, lease))
         if len(self._kept) > KEPT_FRAMES:
             self._kept.pop(0)[1].release()
@@ -202,11 +240,25 @@ class Colorize(Stage):
         cv2.resize(luma, (width, height), dst=self._small_luma, interpolation=cv2.INTER_AREA)
         self._table.write(self._small_luma, self._lightness)
         if self._knows_references:
+            if self._is_new_shot:
+                self._tokens.begin(self._lightness, index)
             self._tokens.choose(index)
         self._inputs.update(self._states.inputs)
         self._outputs.update(self._states.outputs)
         self._sessions.current.enqueue(self._inputs, self._outputs)
         self._states.advance()
+
+    def _steady(self, index: int, ab: Planes) -> None:
+        """Blend chroma, in the film's numbers, with what came before it in the shot, or with a reference."""
+        if self._steadiness is None:
+            return
+        anchor = None
+        if self._anchors is not None:
+            anchor = self._anchors.at(index, self._lightness, is_first=self._is_new_shot)
+        if anchor is not None:
+            self._in_film_numbers(anchor.fine_ab, self._anchor_ab)
+            self._steadiness.anchor(anchor.luma, self._anchor_ab)
+        self._steadiness.steady(self._small_luma, ab)
 
     def _enlarge(self, luma: Plane, out: Planes) -> None:
         """Bring ab to half size along luma's edges and into the film's numbers."""
@@ -215,7 +267,11 @@ class Colorize(Stage):
         self._upsampler.guide(self._small_luma)
         for ab, plane in zip(self._outputs["ab"][0], out, strict=True):
             self._upsampler.write(ab, self._half_luma, plane)
-        np.multiply(out, AB_RANGE / 255.0 * self._settings.saturation, out=out)
+        self._in_film_numbers(out, out)
+
+    def _in_film_numbers(self, ab: Planes, out: Planes) -> None:
+        """Write a*/110 and b*/110 into `out` as a frame has them, with the saturation that was asked for."""
+        np.multiply(ab, AB_RANGE / 255.0 * self._settings.saturation, out=out)
         np.add(out, NEUTRAL_AB, out=out)
         np.clip(out, 0.0, 1.0, out=out)
 
@@ -234,5 +290,5 @@ class Colorize(Stage):
         return made
 
 
-def _no_encoder(lightness: Plane) -> Planes:
+def _no_encoder(exemplar: Exemplar) -> Planes:
     raise InternalError("a colorizer without references was asked to encode one")

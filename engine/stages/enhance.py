@@ -1,13 +1,15 @@
-"""Takes grain, dust, scratches, flicker and blur away with a model that sees a few frames at once."""
+"""Takes grain, dust, scratches, flicker and blur away, and enlarges, with a model that sees a few frames at once."""
 
+import logging
+import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from engine.backends.base import Backend, Profile
+from engine.backends.base import Array, Backend, Profile
 from engine.errors import ConfigError, FarshoreError
 from engine.frame import Frame
 from engine.model import Model
@@ -17,7 +19,11 @@ from engine.stages.base import Stage
 from engine.stages.picture_tensors import picture_tensors, resize_planes
 from engine.stages.sessions import Sessions
 from engine.stages.states import States
+from engine.stages.tile_plan import TilePlan, memory_needed, model_reach, plan_tiles
+from engine.stages.tiles import Tiles
 from engine.types import FrameFlags, FrameSpec
+
+log = logging.getLogger(__name__)
 
 PREPARED_FRAMES = 8
 """Buffers made at once, for the frames that wait in the queue behind the stage."""
@@ -33,22 +39,23 @@ class Enhance(Stage):
     ----------
     model : of role `enhance`
     backend : what it runs on
-    settings : strength and scale
+    settings : strength, scale and tiles
 
     Raises
     ------
     ConfigError
-        The model enlarges by another factor than the settings ask for.
+        The model enlarges by less than the settings ask for.
     """
 
     name = "enhance"
 
     def __init__(self, model: Model, backend: Backend, settings: EnhanceSettings) -> None:
         super().__init__()
-        if model.card.scale != settings.upscale:
+        self._upscale = settings.upscale or model.card.scale
+        if model.card.scale < self._upscale:
             raise ConfigError(
-                f"upscale: got {settings.upscale}; model {model.card.name} enlarges by {model.card.scale}; choose "
-                "another model or another factor"
+                f"upscale: got {self._upscale}; model {model.card.name} enlarges by {model.card.scale}; choose another "
+                "model or a smaller factor"
             )
         self._model, self._backend, self._settings = model, backend, settings
         self._past, self._future = model.card.window
@@ -59,20 +66,41 @@ class Enhance(Stage):
         self._last: Frame | None = None
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
-        """Make windows, scratch, buffers and a session on one thread."""
+        """Make windows, scratch, buffers and a session on one thread; decide about tiles.
+
+        Raises
+        ------
+        ConfigError
+            The model cannot be run on tiles of the size that was asked for.
+        EngineError, ModelError
+            The model does not fit its role or the backend.
+        """
         model, strength = self._model, self._settings.strength
         takes_strength = "strength" in model.inputs
-        self._tensors = picture_tensors(model, incoming, 1.0 if takes_strength else strength)
+        reach = model_reach(model)
+        self._tensors = picture_tensors(
+            model,
+            incoming,
+            1.0 if takes_strength else strength,
+            upscale=self._upscale,
+            multiple=math.lcm(model.card.size_multiple, reach.grid if reach is not None else 1),
+        )
         self._states = States(model, self._tensors.picture_size)
         if takes_strength:
             self._tensors.inputs["strength"] = np.full(1, strength, np.float32)
         self._inputs = {**self._tensors.inputs, **self._states.inputs}
         self._outputs = {**self._tensors.outputs, **self._states.outputs}
+        picture, multiple = self._tensors.picture_size, self._tensors.multiple
+        plan = plan_tiles(model, reach, picture, multiple, self._settings.tile)
+        self._tiles = None if plan is None else Tiles(plan, self._inputs, self._outputs)
+        if plan is not None:
+            needed = None if reach is None else memory_needed(reach, picture)
+            self._tell(plan, needed)
         self._sessions = Sessions(
-            model, self._backend, Profile({name: array.shape for name, array in self._inputs.items()})
+            model, self._backend, Profile({name: array.shape for name, array in self._run_inputs.items()})
         )
         self._states.check(self._sessions.current.output_shapes)
-        scale = model.card.scale
+        scale = self._upscale
         self._spec = replace(incoming, width=incoming.width * scale, height=incoming.height * scale)
         self.pool = BufferPool(self._spec.pixels_shape, prepare=PREPARED_FRAMES)
         return self._spec
@@ -112,13 +140,30 @@ class Enhance(Stage):
 
     def measure(self, threads: int) -> float | None:
         """Time the model."""
-        seconds = self._sessions.time(threads, self._inputs, self._outputs)
+        seconds = self._sessions.time(threads, self._run_inputs, self._run_outputs)
         self._states.clear()
-        return seconds
+        return seconds * (1 if self._tiles is None else self._tiles.plan.count)
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""
         self._sessions.use(threads)
+
+    @property
+    def _run_inputs(self) -> Mapping[str, Array]:
+        """What one run of the model takes: the whole picture, or one tile."""
+        return self._inputs if self._tiles is None else self._tiles.inputs
+
+    @property
+    def _run_outputs(self) -> Mapping[str, Array]:
+        """What one run of the model makes."""
+        return self._outputs if self._tiles is None else self._tiles.outputs
+
+    def _tell(self, plan: TilePlan, needed: int | None) -> None:
+        """Log how pictures are cut; as a warning where nobody asked for it and it changes the picture."""
+        was_asked = self._settings.tile is not None
+        reason = "" if was_asked or needed is None else f"; the whole picture would take about {needed / 1e6:.0f} MB"
+        level = logging.INFO if plan.is_exact or was_asked else logging.WARNING
+        log.log(level, "model %s: %s%s", self._model.card.name, plan, reason)
 
     def _repeats_last(self, frame: Frame) -> bool:
         return FrameFlags.REPEATED in frame.flags and self._last is not None
@@ -143,7 +188,10 @@ class Enhance(Stage):
         self._inputs.update(self._states.inputs)
         self._outputs.update(self._states.outputs)
         try:
-            self._sessions.current.enqueue(self._inputs, self._outputs)
+            if self._tiles is None:
+                self._sessions.current.enqueue(self._inputs, self._outputs)
+            else:
+                self._tiles.run(self._sessions.current, self._inputs, self._outputs)
         except FarshoreError as error:
             self.failures.count(error)
             return self._pass_through(frame)
@@ -154,7 +202,7 @@ class Enhance(Stage):
 
     def _pass_through(self, frame: Frame) -> Frame:
         """Return the frame as it came, in the size that was promised."""
-        if self._settings.upscale == 1:
+        if self._upscale == 1:
             return frame.share()
         lease = self.pool.lease()
         resize_planes(frame.pixels, lease.array)

@@ -1,4 +1,4 @@
-"""Colour pictures that a colorizer follows: read, encoded once, and chosen for each frame."""
+"""Colour pictures that a colorizer follows: read, encoded once, and laid out for each frame."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,11 +10,9 @@ import numpy as np
 
 from engine.backends.base import Array
 from engine.errors import ConfigError
+from engine.stages.exemplar_choice import Choice, MostAlike
 from engine.stages.luma import Plane
 from engine.types import Planes
-
-NEAREST = 2
-"""Exemplars with a frame number that are followed at a time: those nearest to the frame."""
 
 AB_RANGE = 110.0
 """a* and b* that the network's 1 stands for."""
@@ -28,16 +26,25 @@ class Exemplar:
     frame : number of the source frame that it shows; None: it may guide any frame
     lightness : float32 (h, w), L*/100
     ab : float32 (2, h, w), a*/110 and b*/110
+    luma : float32 (h, w), Y' of BT.709, 0..1: what a grey film of it would show
+    fine_ab : float32 (2, H, W), as `ab`, at the size in which the film gets its colour
     """
 
     path: Path
     frame: int | None
     lightness: Plane
     ab: Planes
+    luma: Plane
+    fine_ab: Planes
 
 
-def read_exemplar(path: Path, height: int, width: int) -> Exemplar:
+def read_exemplar(path: Path, size: tuple[int, int], fine_size: tuple[int, int]) -> Exemplar:
     """Read a colour picture of any size and depth.
+
+    Parameters
+    ----------
+    path : of the picture
+    size, fine_size : (height, width) of what the network sees, and of the film's chroma
 
     Raises
     ------
@@ -54,10 +61,25 @@ def read_exemplar(path: Path, height: int, width: int) -> Exemplar:
     if picture is None:
         raise ConfigError(f"reference {path}: not a picture that can be decoded; wanted PNG, JPEG, TIFF or WebP")
     full = np.iinfo(str(picture.dtype)).max if picture.dtype.kind == "u" else 1
-    small = cv2.resize(picture.astype(np.float32) / full, (width, height), interpolation=cv2.INTER_AREA)
-    lab = cv2.cvtColor(np.clip(small, 0.0, 1.0), cv2.COLOR_BGR2Lab).astype(np.float32)
-    planes = np.ascontiguousarray(lab.transpose(2, 0, 1))
-    return Exemplar(path=path, frame=frame_number(path), lightness=planes[0] / 100.0, ab=planes[1:] / AB_RANGE)
+    whole = picture.astype(np.float32) / full
+    small, planes = _lab_of(whole, size)
+    _, fine = _lab_of(whole, fine_size)
+    return Exemplar(
+        path=path,
+        frame=frame_number(path),
+        lightness=planes[0] / 100.0,
+        ab=planes[1:] / AB_RANGE,
+        luma=cv2.transform(small, np.array([[0.0722, 0.7152, 0.2126]], np.float32)).astype(np.float32),
+        fine_ab=fine[1:] / AB_RANGE,
+    )
+
+
+def _lab_of(bgr: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, Planes]:
+    """Return a picture float32 (h, w, 3) in another size, 0..1, and L*, a*, b* of it, (3, height, width)."""
+    small = cv2.resize(bgr, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    small = np.clip(small, 0.0, 1.0)
+    lab = cv2.cvtColor(small, cv2.COLOR_BGR2Lab).astype(np.float32)
+    return small, np.ascontiguousarray(lab.transpose(2, 0, 1))
 
 
 def frame_number(path: Path) -> int | None:
@@ -72,58 +94,80 @@ def frame_number(path: Path) -> int | None:
 class ExemplarTokens:
     """What a colorizer remembers of its exemplars, laid out for the frame being coloured.
 
-    Exemplars without a frame number always take part; of those with one, the `NEAREST` do.
-
     Parameters
     ----------
     exemplars : at the working size; none is allowed
-    encode : lightness (h, w) → features (F, hf, wf) of the model, valid until the next call
+    encode : exemplar → features (F, hf, wf) of the model, valid until the next call; called once for each
     channels : F, for when there is no exemplar
+    choice : which of them a frame follows
 
     Attributes
     ----------
     inputs : arrays by tensor name, (1, F, K), (1, 2, K) and (1, K), for the model
     """
 
-    def __init__(self, exemplars: Sequence[Exemplar], encode: Callable[[Plane], Planes], channels: int) -> None:
-        self._always: list[tuple[Array, Array]] = []
-        self._numbered: list[tuple[int, Array, Array]] = []
+    def __init__(
+        self, exemplars: Sequence[Exemplar], encode: Callable[[Exemplar], Planes], channels: int, choice: Choice
+    ) -> None:
+        self._choice = choice
+        self._known: list[tuple[Array, Array]] = []
         for exemplar in exemplars:
-            features = encode(exemplar.lightness)
+            features = encode(exemplar)
             channels, rows, columns = features.shape
             ab = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA) for plane in exemplar.ab]
-            tokens = features.reshape(channels, -1).copy(), np.stack(ab).reshape(2, -1)
-            if exemplar.frame is None:
-                self._always.append(tokens)
-            else:
-                self._numbered.append((exemplar.frame, *tokens))
-        used = len(self._always) + min(NEAREST, len(self._numbered))
-        per_exemplar = (self._always or [entry[1:] for entry in self._numbered] or [(np.zeros((channels, 1)),)])[0]
-        self._tokens = per_exemplar[0].shape[1]
-        count = max(1, used) * self._tokens
+            self._known.append((features.reshape(channels, -1).copy(), np.stack(ab).reshape(2, -1)))
+        self._tokens = self._known[0][0].shape[1] if self._known else 1
+        count = max(1, choice.count) * self._tokens
         self._features = np.zeros((1, channels, count), np.float32)
         self._ab = np.zeros((1, 2, count), np.float32)
-        valid = np.full((1, count), 1.0 if used else 0.0, np.float32)
+        valid = np.full((1, count), 1.0 if choice.count else 0.0, np.float32)
         self.inputs = {"reference_features": self._features, "reference_ab": self._ab, "reference_valid": valid}
-        for place, (features, ab) in enumerate(self._always):
-            self._put(place, features, ab)
-        self._chosen: list[int] = [-1] * min(NEAREST, len(self._numbered))
+        self._laid_out = [-1] * choice.count
+
+    def begin(self, lightness: Plane, frame: int) -> None:
+        """Begin a shot whose first picture is `lightness` (h, w), L*/100, source frame `frame`."""
+        self._choice.begin(lightness, frame)
 
     def choose(self, frame: int) -> None:
         """Lay out the tokens for a source frame; copies only what changed."""
-        if not self._chosen:
-            return
-        by_distance = sorted(range(len(self._numbered)), key=lambda number: abs(self._numbered[number][0] - frame))
-        wanted = sorted(by_distance[: len(self._chosen)])
-        for place, number in enumerate(wanted):
-            if self._chosen[place] != number:
-                self._put(len(self._always) + place, *self._numbered[number][1:])
-                self._chosen[place] = number
+        for slot, place in enumerate(self._choice.choose(frame)):
+            if self._laid_out[slot] != place:
+                first = slot * self._tokens
+                features, ab = self._known[place]
+                self._features[0, :, first : first + self._tokens] = features
+                self._ab[0, :, first : first + self._tokens] = ab
+                self._laid_out[slot] = place
 
-    def _put(self, place: int, features: Array, ab: Array) -> None:
-        first = place * self._tokens
-        self._features[0, :, first : first + self._tokens] = features
-        self._ab[0, :, first : first + self._tokens] = ab
+
+class Anchors:
+    """Says at which frames a reference may give its colours as they are: where it shows the film itself.
+
+    At the first frame of a shot that is the reference most like it, and at a frame that a reference's name numbers that
+    reference. Whether it does show the same is judged place by place, by whoever carries colour along motion.
+
+    Parameters
+    ----------
+    exemplars : at least one
+    """
+
+    def __init__(self, exemplars: Sequence[Exemplar]) -> None:
+        self._exemplars = exemplars
+        self._choice = MostAlike([e.frame for e in exemplars], [e.lightness for e in exemplars])
+        self._by_frame = {e.frame: e for e in exemplars if e.frame is not None}
+
+    def at(self, frame: int, lightness: Plane, *, is_first: bool) -> Exemplar | None:
+        """Return the reference for source frame `frame`, lightness (h, w), or None.
+
+        Parameters
+        ----------
+        is_first : whether the frame begins a shot
+        """
+        if frame in self._by_frame:
+            return self._by_frame[frame]
+        if not is_first:
+            return None
+        self._choice.begin(lightness, frame)
+        return self._exemplars[self._choice.choose(frame)[0]]
 
 
 def _read_bytes(path: Path) -> np.ndarray:

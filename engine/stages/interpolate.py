@@ -12,7 +12,9 @@ from engine.model import Model
 from engine.pool import BufferPool
 from engine.settings import InterpolateSettings
 from engine.stages.base import Stage
-from engine.stages.motion_field import MotionField, Verdict, still
+from engine.stages.flow_model import still
+from engine.stages.motion_check import Verdict
+from engine.stages.motion_field import MotionField
 from engine.stages.retime import Grid
 from engine.stages.warp import Warper
 from engine.types import FrameFlags, FrameSpec
@@ -35,7 +37,7 @@ class Interpolate(Stage):
     ----------
     model : of role `interpolate`, or None
     backend : what it runs on
-    settings : rate or factor, or neither
+    settings : rate or factor, or neither; scale at which motion is looked for
     true_rate : pictures per second that a padded film truly has, where that is known beforehand; `factor` multiplies
         it. None: `factor` multiplies the rate in the film's own header
 
@@ -75,7 +77,7 @@ class Interpolate(Stage):
         self._source_rate = incoming.rate or ASSUMED_RATE
         self.look_ahead = 1
         if self._model is not None:
-            self._field = MotionField(self._model, self._backend, incoming)
+            self._field = MotionField(self._model, self._backend, incoming, scale=self._settings.scale)
             self._warper = Warper(incoming.height, incoming.width)
             self.pool = BufferPool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
             self.motion_pool = BufferPool(self._field.shape, prepare=PREPARED_FRAMES)
@@ -178,8 +180,11 @@ class Interpolate(Stage):
             if self._field is None or stands_still or grid.is_at(number, begin):
                 yield self._shown(grid, first, number)
             else:
-                timestep = float((grid.time(number) - begin) / (second.time - begin))
-                yield self._synthesized(grid, self._field, first, second, number, timestep)
+                timestep = self._field.nearest(float((grid.time(number) - begin) / (second.time - begin)))
+                if timestep in (0.0, 1.0):
+                    yield self._shown(grid, second if timestep else first, number)
+                else:
+                    yield self._synthesized(grid, self._field, first, second, number, timestep)
 
     def _shown(self, grid: Grid, frame: Frame, number: int) -> Frame:
         """Return a frame of the film at a grid time."""
@@ -208,12 +213,11 @@ class Interpolate(Stage):
         found = motion_lease.array
         nearer = first if timestep < 0.5 else second
         try:
-            field.find(timestep, found)
+            verdict = field.find(timestep, found)
         except FarshoreError as error:
             motion_lease.release()
             self.failures.count(error)
             return self._shown(grid, nearer, number)
-        verdict = field.judge(found)
         self.verdicts[verdict] += 1
         if verdict is Verdict.HOLD:
             motion_lease.release()

@@ -1,142 +1,133 @@
-"""Motion between two frames of the film, asked of an interpolation model, and whether it can be believed."""
+"""Motion between two frames of the film, asked of an interpolation model at the scale that suits the film."""
 
-from enum import Enum, auto
+from typing import Protocol
 
 import cv2
 import numpy as np
 
-from engine.backends.base import Array, Backend, Profile
-from engine.errors import UnsupportedModelError
-from engine.model import Model
+from engine.backends.base import Array, Backend
+from engine.errors import ConfigError, UnsupportedModelError
+from engine.model import Model, ModelCard
+from engine.stages.bisection import Bisection, nearest_moment
+from engine.stages.flow_model import FlowModel
 from engine.stages.luma import Plane, luma_of
-from engine.stages.sessions import Sessions
-from engine.stages.warp import sample
-from engine.stages.window import padded_size, write_padded
+from engine.stages.motion_check import Differences, MotionCheck, Verdict
 from engine.types import FrameSpec, Planes
 
-CHECK_REDUCTION = 4
-"""Motion is checked on pictures this many times smaller: a tenth of the cost, and grain averages out."""
+DOUBTFUL = 0.05
+"""Mean difference along the motion from which it is looked for at half the size too: it may be too large to find."""
 
-MARGIN = 1.15
-"""Motion is disbelieved where along it the pictures differ more than this many times as much as standing still."""
+BETTER = 0.95
+"""Motion found at half the size is taken where along it the pictures differ less than this share of the other."""
 
-NOISE = 0.004
-"""Mean difference, of a range of 1, below which two small pictures count as equal."""
+SMALLEST = 160
+"""Rows or columns of a picture below which motion is not looked for at half the size."""
 
-STRANGERS = 0.12
-"""Mean difference along the motion from which the two pictures show different things, and blending makes a ghost.
+WHOLE_VALUES, HALF_VALUES = 1_600_000, 9_000_000
+"""Where a model would tell more vectors of motion than these it sees pictures at half, and at a quarter, of their size.
 
-Pictures of different films differ by 0.2 to 0.3; neighbours along their motion by 0.01 to 0.05 (see README.md).
+For one that tells a vector for each pixel, as RIFE does, 1440×1080 is seen whole, 1920×1080 and 4096×2160 at half. One
+that tells a vector for 4×4 pixels works coarsely by itself and sees 4096×2160 whole (see README.md).
 """
 
+PROBE = (256, 256)
+"""Height and width at which a model is asked how many vectors it tells."""
 
-class Verdict(Enum):
-    """What to do with the motion that a model found."""
 
-    FOLLOW = auto()
-    """It explains the second picture at least as well as standing still."""
-    CROSS_FADE = auto()
-    """It explains less than no motion at all, but the pictures are alike."""
-    HOLD = auto()
-    """The pictures have nothing in common; only one of them can be shown."""
+class Finder(Protocol):
+    """What finds motion between two pictures."""
+
+    frame: Array | None
+
+    def begin(self) -> None:
+        """Forget the pair before."""
+        ...
+
+    def find(self, timestep: float, out: Planes) -> None:
+        """Write the motion from a moment between the two into `out`; the moment's picture, if any, is then `frame`."""
+        ...
 
 
 class MotionField:
-    """The tensors and sessions of an interpolation model for one size of picture.
+    """The motion that a model finds between two pictures of a film.
+
+    Where no scale is asked for, motion that explains little is looked for once more at half the size, where twice as
+    much lies within the model's reach; which of the two serves is decided once for each pair of pictures.
 
     Parameters
     ----------
     model : of role `interpolate`
     backend : what it runs on
     spec : of the film
+    scale : size at which the model sees pictures ÷ theirs: 1, 0.5 or 0.25; None chooses
 
     Attributes
     ----------
     shape : (5, h, w) of the array that `find` writes: flow (4) and mask (1)
     cell : full-size pixels per value of it
-    gives_frame : whether the model makes the picture by itself
 
     Raises
     ------
     UnsupportedModelError
         The model's tensors are not those of an interpolator.
+    ConfigError
+        A scale below 1 was asked of a model that tells no motion.
     """
 
-    def __init__(self, model: Model, backend: Backend, spec: FrameSpec) -> None:
+    def __init__(self, model: Model, backend: Backend, spec: FrameSpec, *, scale: float | None = None) -> None:
         card = model.card
         self._is_rgb_model = card.color_space == "rgb"
+        self._is_middle_model = card.moments == "middle"
         self._matrix = spec.color.matrix
-        channels = 3 if self._is_rgb_model else 1
-        height, width = padded_size(spec.height, spec.width, card.size_multiple)
         self._size = (spec.height, spec.width)
         self._low, self._span = card.value_range[0], card.value_range[1] - card.value_range[0]
         self._plane = np.empty(self._size, np.float32)
-        first = np.zeros((1, channels, height, width), np.float32)
-        self._timestep = np.zeros(1, np.float32)
-        self._inputs: dict[str, Array] = {"first": first, "second": first.copy(), "timestep": self._timestep}
-        profile = Profile({name: array.shape for name, array in self._inputs.items()})
-        self._sessions = Sessions(model, backend, profile)
-        self._outputs: dict[str, Array] = {}
-        self._open_outputs(model, (height, width), film_channels=spec.pixels_shape[0])
-        self._open_check(height, width)
-
-    def _open_outputs(self, model: Model, padded: tuple[int, int], film_channels: int) -> None:
-        shapes, name = self._sessions.current.output_shapes, model.card.name
-        self._frame: Planes | None = None
-        if "frame" in shapes:
-            frame = np.zeros(shapes["frame"], np.float32)
-            self._outputs["frame"] = frame
-            self._frame = frame[0]
-        self.has_flow = "flow" in shapes and "mask" in shapes
-        self.gives_frame = self._frame is not None and len(self._frame) >= film_channels
-        if self.has_flow:
-            height, width = shapes["flow"][2:]
-            self.cell = padded[0] // height
-            if (height * self.cell, width * self.cell) != padded or shapes["mask"][2:] != (height, width):
-                raise UnsupportedModelError(
-                    f"model {name}: flow {shapes['flow']} and mask {shapes['mask']} for pictures of {padded}; wanted "
-                    "both at an integer fraction of the size"
-                )
-            self.shape = (5, height, width)
-        elif self.gives_frame:
-            self.cell, self.shape = max(padded), (5, 1, 1)
-        else:
+        divisor = divisor_for(model, backend, spec, scale)
+        self._fine = fine = FlowModel(model, backend, self._size, divisor)
+        self._find_fine = _finder(fine, card)
+        channels = spec.pixels_shape[0]
+        self._frame_serves = fine.frame is not None and fine.frame.shape[1] >= channels and divisor == 1
+        if not fine.has_flow and not self._frame_serves:
             raise UnsupportedModelError(
-                f"model {name}: gives {sorted(shapes)}; wanted flow and mask, or a frame with {film_channels} planes"
+                f"model {card.name}: gives {sorted(model.outputs)}; wanted flow and mask, or a frame with {channels} "
+                "planes"
             )
-        self._scratch = np.zeros(self.shape, np.float32)
-        self._bind(self._scratch)
-        self._spare = [key for key in shapes if key not in self._outputs]
-        for key in self._spare:
-            self._outputs[key] = np.zeros(shapes[key], np.float32)
+        self.shape, self.cell = fine.shape, fine.cell
+        self._check = MotionCheck(*fine.padded, self._span)
+        self._coarse: CoarseLook | None = None
+        if scale is None and fine.has_flow and min(fine.first.shape[2:]) >= SMALLEST:
+            self._coarse = CoarseLook(model, backend, fine)
+        self._takes_coarse: bool | None = None
+        self._frame: Planes | None = None
 
-    def _open_check(self, height: int, width: int) -> None:
-        small = (-(-height // CHECK_REDUCTION), -(-width // CHECK_REDUCTION))
-        self._small = [np.zeros(small, np.float32), np.zeros(small, np.float32)]
-        self._small_maps = np.zeros((4, *small), np.float32)
-        self._small_change = np.zeros(small, np.float32)
-        self._small_warped = np.zeros((2, *small), np.float32)
+    @property
+    def gives_frame(self) -> bool:
+        """Whether the last `find` left a picture of full size, for `write_frame`."""
+        return self._frame is not None
 
     def see(self, pixels: Planes) -> None:
         """Make the last frame seen the first, and `pixels` (C, H, W) the second."""
-        first, second = self._inputs["second"], self._inputs["first"]
-        self._inputs["first"], self._inputs["second"] = first, second
-        for channel, target in enumerate(second[0]):
-            write_padded(self._plane_of(pixels, channel), target)
+        self._fine.advance()
+        second = self._fine.second[0]
+        for channel, target in enumerate(second):
+            self._fine.fill(self._plane_of(pixels, channel), target)
         if (self._low, self._span) != (0.0, 1.0):
             np.multiply(second, self._span, out=second)
             np.add(second, self._low, out=second)
-        self._small.reverse()
-        small = self._small[1]
-        middle = second[0, len(second[0]) // 2]
-        cv2.resize(middle, (small.shape[1], small.shape[0]), dst=small, interpolation=cv2.INTER_AREA)
+        self._check.see(second[len(second) // 2])
+        self._find_fine.begin()
+        self._takes_coarse = None
 
-    def find(self, timestep: float, out: Planes) -> None:
+    def nearest(self, timestep: float) -> float:
+        """Return the moment nearest to `timestep` that the model can serve; 0 and 1 are the two frames themselves."""
+        return nearest_moment(timestep) if self._is_middle_model else timestep
+
+    def find(self, timestep: float, out: Planes) -> Verdict:
         """Run the model for a moment between the two frames.
 
         Parameters
         ----------
-        timestep : in (0, 1)
+        timestep : in (0, 1), a moment that `nearest` gives
         out : float32 `shape`, contiguous; flow and mask are written in place
 
         Raises
@@ -144,12 +135,32 @@ class MotionField:
         EngineError
             The backend failed.
         """
-        self._timestep[0] = timestep
-        if self.has_flow:
-            self._bind(out)
-        else:
-            still(out, timestep)
-        self._sessions.current.enqueue(self._inputs, self._outputs)
+        if self._takes_coarse and self._coarse is not None:
+            self._coarse.find(timestep, out)
+            self._frame = None
+            return self._check.differences(out).verdict
+        self._find_fine.find(timestep, out)
+        frame = self._find_fine.frame
+        self._frame = frame[0] if frame is not None and self._frame_serves else None
+        if not self._fine.has_flow:
+            return Verdict.FOLLOW
+        found = self._check.differences(out)
+        if self._coarse is not None and self._takes_coarse is None:
+            self._takes_coarse = False
+            if found.moved > DOUBTFUL:
+                found = self._look_again(self._coarse, timestep, out, found)
+        return found.verdict
+
+    def _look_again(self, coarse: "CoarseLook", timestep: float, out: Planes, found: Differences) -> Differences:
+        """Look at half the size; write what was found there into `out` where it explains clearly more."""
+        coarse.begin()
+        coarse.find(timestep, coarse.motion)
+        again = self._check.differences(coarse.motion)
+        if again.moved >= BETTER * found.moved:
+            return found
+        np.copyto(out, coarse.motion)
+        self._takes_coarse, self._frame = True, None
+        return again
 
     def write_frame(self, out: Planes) -> None:
         """Write the picture that the model made into `out` (C, H, W)."""
@@ -164,52 +175,21 @@ class MotionField:
             np.multiply(out, 1.0 / self._span, out=out)
         np.clip(out, 0.0, 1.0, out=out)
 
-    def differences(self, found: Planes) -> tuple[float, float]:
-        """Return the mean difference of the two frames along the motion found, and standing still; of a range of 1.
-
-        A difference in the brightness of the whole picture, flicker, does not count.
-        """
-        first, second = self._small
-        size = (first.shape[1], first.shape[0])
-        for coarse, target in zip(found[:4], self._small_maps, strict=True):
-            if coarse.shape == target.shape:
-                np.multiply(coarse, 1.0 / CHECK_REDUCTION, out=target)
-            else:
-                cv2.resize(coarse, size, dst=target, interpolation=cv2.INTER_AREA)
-                np.multiply(target, 1.0 / CHECK_REDUCTION, out=target)
-        flow, warped = self._small_maps, self._small_warped
-        sample(first, flow[0], flow[1], warped[0])
-        sample(second, flow[2], flow[3], warped[1])
-        return self._difference(warped[0], warped[1]), self._difference(first, second)
-
-    def judge(self, found: Planes) -> Verdict:
-        """Say what to do with the motion in `found`, as `find` wrote it; a picture without motion is trusted."""
-        if not self.has_flow:
-            return Verdict.FOLLOW
-        moved, stood = self.differences(found)
-        is_believable = moved <= max(NOISE, MARGIN * stood)
-        if min(moved, stood) > STRANGERS:
-            return Verdict.HOLD
-        return Verdict.FOLLOW if is_believable else Verdict.CROSS_FADE
-
     def measure(self, threads: int) -> float:
         """Time one run, seconds."""
-        self._timestep[0] = 0.5
-        self._bind(self._scratch)
-        return self._sessions.time(threads, self._inputs, self._outputs)
+        return self._fine.measure(threads)
 
     def use_threads(self, threads: int) -> None:
         """Run on that many threads from now on."""
-        self._sessions.use(threads)
+        self._fine.use_threads(threads)
+        if self._coarse is not None:
+            self._coarse.use_threads(threads)
 
     def close(self) -> None:
         """Close the sessions."""
-        self._sessions.close()
-
-    def _difference(self, first: Plane, second: Plane) -> float:
-        cv2.subtract(first, second, dst=self._small_change)
-        np.subtract(self._small_change, cv2.mean(self._small_change)[0], out=self._small_change)
-        return cv2.norm(self._small_change, cv2.NORM_L1) / (self._span * first.size)
+        self._fine.close()
+        if self._coarse is not None:
+            self._coarse.close()
 
     def _plane_of(self, pixels: Planes, channel: int) -> Plane:
         if self._is_rgb_model or len(pixels) == 1:
@@ -217,13 +197,81 @@ class MotionField:
         luma_of(pixels, self._matrix, self._plane)
         return self._plane
 
-    def _bind(self, array: Planes) -> None:
-        if self.has_flow:
-            self._outputs["flow"] = array[None, :4]
-            self._outputs["mask"] = array[None, 4:]
+
+class CoarseLook:
+    """The same model on the same two pictures at half the size at which another sees them.
+
+    Parameters
+    ----------
+    model, backend : what to run on what
+    fine : whose pictures are looked at, and whose form the motion is given
+
+    Attributes
+    ----------
+    motion : float32, `fine.shape`; scratch for what is found
+    """
+
+    def __init__(self, model: Model, backend: Backend, fine: FlowModel) -> None:
+        seen = fine.first.shape[2:]
+        self._fine = fine
+        self._half = FlowModel(model, backend, (seen[0], seen[1]), 2)
+        self._find_half = _finder(self._half, model.card)
+        self._found = np.zeros(self._half.shape, np.float32)
+        rows, columns = self._half.shape[1:]
+        times = self._half.cell // fine.seen_cell
+        self._enlarged = np.zeros((rows * times, columns * times), np.float32)
+        self.motion = np.zeros(fine.shape, np.float32)
+
+    def begin(self) -> None:
+        """Look at the pair of pictures that the other sees now."""
+        for given, taken in ((self._fine.first, self._half.first), (self._fine.second, self._half.second)):
+            for plane, target in zip(given[0], taken[0], strict=True):
+                self._half.fill(plane, target)
+        self._find_half.begin()
+
+    def find(self, timestep: float, out: Planes) -> None:
+        """Write the motion as the other would, float32 `fine.shape`, in full-size pixels."""
+        self._find_half.find(timestep, self._found)
+        rows, columns = out.shape[1:]
+        size = (self._enlarged.shape[1], self._enlarged.shape[0])
+        for plane, target in zip(self._found, out, strict=True):
+            cv2.resize(plane, size, dst=self._enlarged, interpolation=cv2.INTER_LINEAR)
+            np.copyto(target, self._enlarged[:rows, :columns])
+        self._fine.enlarge(out)
+
+    def use_threads(self, threads: int) -> None:
+        """Run on that many threads from now on."""
+        self._half.use_threads(threads)
+
+    def close(self) -> None:
+        """Close the sessions."""
+        self._half.close()
 
 
-def still(out: Planes, timestep: float) -> None:
-    """Write no motion and a plain cross-fade into `out` (5, h, w)."""
-    out[:4] = 0.0
-    out[4] = 1.0 - timestep
+def _finder(model: FlowModel, card: ModelCard) -> Finder:
+    return Bisection(model, card.name) if card.moments == "middle" else model
+
+
+def divisor_for(model: Model, backend: Backend, spec: FrameSpec, scale: float | None) -> int:
+    """Return how many times smaller a model sees a film's pictures; arguments as of `MotionField`.
+
+    Raises
+    ------
+    ConfigError
+        A scale below 1 was asked of a model that tells no motion.
+    """
+    tells_motion = "flow" in model.outputs and "mask" in model.outputs
+    if scale is not None:
+        if scale != 1 and not tells_motion:
+            raise ConfigError(
+                f"interpolate: got a scale of {scale}, but model {model.card.name} gives pictures and no motion that "
+                "could be enlarged; leave the scale out or use another model"
+            )
+        return round(1 / scale)
+    pixels = spec.height * spec.width
+    if not tells_motion or pixels <= WHOLE_VALUES:
+        return 1
+    probe = FlowModel(model, backend, PROBE)
+    values = pixels / probe.cell**2
+    probe.close()
+    return 1 + (values > WHOLE_VALUES) + 2 * (values > HALF_VALUES)

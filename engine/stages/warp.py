@@ -1,5 +1,7 @@
 """Carries the planes of two pictures along the motion between them and blends what arrives."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -54,6 +56,22 @@ class Warper:
         sample(second, maps[2], maps[3], from_second)
         np.subtract(1.0, maps[4], out=self._rest)
         cv2.blendLinear(from_first, from_second, maps[4], self._rest, dst=out)
+
+
+NO_SECOND_MAP: Any = None
+"""What `cv2.remap` takes for its second map where the first holds x and y; its stubs know no None, and an empty array
+makes OpenCV 5.0 read beyond it."""
+
+
+def sample_along(picture: Planes, flow: Planes, out: Planes, border: int = cv2.BORDER_REPLICATE) -> None:
+    """Write what lies at the end of each vector of `flow` (h, w, 2; x and y) into `out`; bilinear.
+
+    Parameters
+    ----------
+    picture : float32 (h, w) or (h, w, n)
+    border : what lies outside the picture; `cv2.BORDER_CONSTANT` is zero
+    """
+    cv2.remap(picture, flow, NO_SECOND_MAP, RELATIVE_LINEAR, dst=out, borderMode=border)
 
 
 def sample(plane: Plane, flow_x: Plane, flow_y: Plane, out: Plane) -> None:

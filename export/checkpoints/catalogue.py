@@ -79,3 +79,8 @@ def find_checkpoints(name: str) -> tuple[Checkpoint, ...]:
         networks = dict.fromkeys(entry.network for entry in catalogue() if entry.network)
         raise ModelError(f"checkpoint {name!r}: not in the catalogue; networks are {', '.join(networks)}")
     return found
+
+
+def known_file(sha256: str) -> Checkpoint | None:
+    """Return the published file that has this hash."""
+    return next((entry for entry in catalogue() if entry.sha256 == sha256), None)

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from engine.errors import ModelError, WeightsError
 from export.checkpoints.catalogue import Checkpoint, find_checkpoints
@@ -47,6 +48,7 @@ def fetch(
     store: Store,
     *,
     accept: Accept | None = None,
+    mirror: str = "",
     offline: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[Fetched, ...]:
@@ -57,6 +59,7 @@ def fetch(
     name : of a network of ours, or of a file in the catalogue
     store : where it goes, and where agreement and hashes are noted
     accept : asked for each file whose terms were not accepted yet; None refuses
+    mirror : address of a folder with the files, asked before their homes
     offline : a folder that holds the files; the network is then never asked
     progress : told how far a download is
 
@@ -68,7 +71,7 @@ def fetch(
         Every file that came has another hash than it should.
     """
     return tuple(
-        fetch_checkpoint(checkpoint, store, accept=accept, offline=offline, progress=progress)
+        fetch_checkpoint(checkpoint, store, accept=accept, mirror=mirror, offline=offline, progress=progress)
         for checkpoint in find_checkpoints(name)
     )
 
@@ -78,6 +81,7 @@ def fetch_checkpoint(
     store: Store,
     *,
     accept: Accept | None = None,
+    mirror: str = "",
     offline: Path | None = None,
     progress: Progress | None = None,
 ) -> Fetched:
@@ -87,7 +91,8 @@ def fetch_checkpoint(
     wanted = store.wanted_sha256(checkpoint)
     source = ""
     if not (path.exists() and wanted is not None and not _mismatch(path, wanted)):
-        source = _obtain(checkpoint, store, offline, wanted, progress)
+        homes = (str(offline),) if offline is not None else (*_on_mirror(checkpoint, mirror), *checkpoint.urls)
+        source = _obtain(checkpoint, store, homes, offline, wanted, progress)
     sha256 = wanted or file_sha256(path)
     if wanted is None:
         store.record_sha256(checkpoint, sha256, source)
@@ -125,12 +130,23 @@ def _agree(checkpoint: Checkpoint, store: Store, accept: Accept | None) -> None:
     store.accept(checkpoint)
 
 
+def _on_mirror(checkpoint: Checkpoint, mirror: str) -> tuple[str, ...]:
+    """Return the address that a file, or the archive it comes in, has on a mirror."""
+    name = checkpoint.archive or Path(checkpoint.file).name
+    return (f"{mirror.rstrip('/')}/{quote(name)}",) if mirror else ()
+
+
 def _obtain(
-    checkpoint: Checkpoint, store: Store, offline: Path | None, wanted: str | None, progress: Progress | None
+    checkpoint: Checkpoint,
+    store: Store,
+    homes: tuple[str, ...],
+    offline: Path | None,
+    wanted: str | None,
+    progress: Progress | None,
 ) -> str:
     """Try one home after the other until a file has the right hash; return the home."""
     answers: list[ModelError] = []
-    for source in (str(offline),) if offline is not None else checkpoint.urls:
+    for source in homes:
         try:
             _from(source, checkpoint, store, offline, wanted, progress)
         except ModelError as error:

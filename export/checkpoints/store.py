@@ -82,6 +82,26 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def weights_problem(path: Path) -> str:
+    """Say what is wrong with a safetensors file, by its header and length; empty where nothing is.
+
+    The file is the header's length (8 bytes, little end first), the header (JSON: for each tensor where its bytes begin
+    and end after the header), and the tensors' bytes. https://github.com/huggingface/safetensors#format
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or 8 + length > path.stat().st_size:
+            return "is cut off; fetch or import it again"
+        try:
+            header: dict[str, Any] = json.loads(file.read(length))
+            ends = [int(entry["data_offsets"][1]) for key, entry in header.items() if key != "__metadata__"]
+        except (ValueError, KeyError, IndexError, TypeError):
+            return "is no safetensors file; fetch or import it again"
+    whole = 8 + length + max(ends, default=0)
+    return "" if path.stat().st_size == whole else f"is not {whole} bytes long; fetch or import it again"
+
+
 def _terms(checkpoint: Checkpoint) -> str:
     """Return a short mark of the terms, which changes when they do."""
     text = f"{checkpoint.licence}\n{checkpoint.commercial_use}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import pickle
 import re
+import shutil
+import tempfile
 import warnings
 import zipfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import safetensors
@@ -36,7 +38,7 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
 
     Parameters
     ----------
-    path : a ``.safetensors`` file, or a pickle of PyTorch (``.pth``, ``.pkl``, ...)
+    path : a ``.safetensors`` file, a pickle of PyTorch (``.pth``, ``.pkl``, ...), or a ``.zip`` with one of these
 
     Returns
     -------
@@ -50,7 +52,7 @@ def load_tensors(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"checkpoint {path}: no such file; check the path")
-    found = strip_wrappers(_read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path))
+    found = strip_wrappers(_reader(path)(path))
     if not found:
         raise WeightsError(f"checkpoint {path}: holds no tensors by name; it is not a checkpoint of a network")
     return found
@@ -70,6 +72,30 @@ def strip_wrappers(found: Any) -> dict[str, Tensor]:
         if any(key.startswith(prefix) for key in tensors):
             tensors = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     return tensors
+
+
+def _reader(path: Path) -> Callable[[Path], Any]:
+    return {".safetensors": _read_safetensors, ".zip": _read_archive}.get(path.suffix.lower(), _read_pickle)
+
+
+def _read_archive(path: Path) -> Any:
+    """Read the one checkpoint of an archive, as authors pack it beside their code."""
+    try:
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+            members = [name for name in archive.namelist() if _is_checkpoint(PurePosixPath(name))]
+            if len(members) != 1:
+                what = f"{len(members)} checkpoints ({', '.join(members[:5])})" if members else "no checkpoint"
+                raise WeightsError(f"archive {path}: holds {what}; wanted one; unpack it and import the right one")
+            target = Path(folder) / PurePosixPath(members[0]).name
+            with archive.open(members[0]) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)
+            return _reader(target)(target)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise WeightsError(f"archive {path}: cannot be read ({error}); fetch it again") from error
+
+
+def _is_checkpoint(path: PurePosixPath) -> bool:
+    return path.suffix.lower() in (*PICKLES, ".safetensors") and not path.name.startswith("._")
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:

@@ -1,9 +1,10 @@
-"""film-interpolate: motion from a moment between two frames to both of them, coarse to fine, on luma alone.
+"""film-interpolate: motion from a moment between two frames to both of them, and which of the two to believe.
 
-The network gives flow and an occlusion mask at quarter size and never a picture: whoever runs it warps both full-size
-frames (and their chroma) along the flow. At 1/16, 1/8 and 1/4 of the size each, motion is first found by matching
-(normalised correlation over small windows, nothing learned but its sharpness) and then mended by convolutions, which
-learn what matching cannot know: occlusion, smooth areas, the edges of what moves.
+Motion between the frames is found before, in both directions, by whatever the device does best
+(`engine.stages.dense_motion` on a processor); this network judges and mends it. Seen from the moment, each direction is
+a proposal, and standing still is a third. The network weighs them place by place, adds what all three miss, looks at
+the frames along the result, mends once more, and says where which frame shows what is hidden in the other. It gives
+flow and mask at quarter size and never a picture: whoever runs it warps both full-size frames, and their chroma.
 """
 
 from __future__ import annotations
@@ -13,110 +14,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from export.networks.film_restore import ResidualConv, start_calmly
+from export.networks.motion import warp
 
-
-def warp(picture: Tensor, flow: Tensor) -> Tensor:
-    """Sample a picture at ``x + flow``, bilinear, edges repeated.
-
-    Parameters
-    ----------
-    picture : float (N, C, h, w)
-    flow : float32 (N, 2, h, w), x then y, in this picture's own pixels
-
-    Returns
-    -------
-    float (N, C, h, w)
-    """
-    height, width = picture.shape[2], picture.shape[3]
-    x = torch.arange(width, device=picture.device, dtype=torch.float32).view(1, 1, 1, -1)
-    y = torch.arange(height, device=picture.device, dtype=torch.float32).view(1, 1, -1, 1)
-    grid_x = (flow[:, 0:1] + x + 0.5) * (2.0 / width) - 1.0
-    grid_y = (flow[:, 1:2] + y + 0.5) * (2.0 / height) - 1.0
-    grid = torch.cat([grid_x, grid_y], 1).permute(0, 2, 3, 1)
-    # A half-precision grid is off by tenths of a pixel, so sampling stays in float32.
-    return functional.grid_sample(picture.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
-
-
-def upsample(x: Tensor, factor: int) -> Tensor:
-    """Enlarge by an integer factor, bilinear with pixel centres aligned: (N, C, h, w) → (N, C, fh, fw)."""
-    return functional.interpolate(x, scale_factor=float(factor), mode="bilinear", align_corners=False)
-
-
-class FlowLevel(nn.Module):
-    """Improve flow and mask at one size, looking at both frames' features already brought along the flow so far.
-
-    Parameters
-    ----------
-    features : channels of one frame's features
-    width : channels inside
-    depth : residual convolutions
-    above : channels handed down by the coarser level, or by the matching
-    """
-
-    def __init__(self, *, features: int, width: int, depth: int, above: int) -> None:
-        super().__init__()
-        self.enter = nn.Conv2d(2 * features + above + 6, width, 3, padding=1)
-        self.body = nn.Sequential(*[ResidualConv(width) for _ in range(depth)])
-        self.leave = nn.Conv2d(width, 5, 3, padding=1)
-
-    def forward(
-        self, first: Tensor, second: Tensor, motion: Tensor, timestep: Tensor, above: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return (hidden (N, width, h, w), motion (N, 5, h, w)): four flow channels in own pixels and a mask logit."""
-        when = timestep.view(-1, 1, 1, 1) + torch.zeros_like(motion[:, :1])
-        parts = [warp(first, motion[:, 0:2]), warp(second, motion[:, 2:4]), motion * 0.25, when, above]
-        hidden = self.body(functional.relu(self.enter(torch.cat(parts, 1))))
-        return hidden, motion + self.leave(hidden).float()
-
-
-class LocalMatching(nn.Module):
-    """Find what is still missing in the motion, by correlating small windows over all shifts up to a radius.
-
-    Parameters
-    ----------
-    radius : largest shift in own pixels, each axis
-    """
-
-    def __init__(self, radius: int) -> None:
-        super().__init__()
-        side = 2 * radius + 1
-        self.radius = radius
-        self.count = side * side
-        y, x = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-        shifts = torch.stack([x.flatten(), y.flatten()]).float() - radius
-        self.register_buffer("pick", torch.eye(self.count).view(self.count, 1, side, side), persistent=False)
-        self.register_buffer("shifts", shifts.view(2, self.count, 1, 1), persistent=False)
-        self.sharpness = nn.Parameter(torch.tensor(3.5))
-        self.habit = nn.Parameter(-1.0 * shifts.square().sum(0).view(1, self.count, 1, 1))
-
-    def forward(self, first: Tensor, second: Tensor, motion: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
-        """Return motion (N, 5, h, w), improved, and the correlations (N, count, h, w) it was read from.
-
-        ``first`` and ``second`` (N, 1, h, w) are pictures as `normalised` makes them.
-        """
-        when = timestep.view(-1, 1, 1, 1)
-        one, other = warp(first, motion[:, 0:2]), warp(second, motion[:, 2:4])
-        shifted = functional.conv2d(other, self.pick.to(other.dtype), padding=self.radius)
-        alike = functional.avg_pool2d(one * shifted, 5, 1, 2).float()
-        weights = torch.softmax(alike * torch.exp(self.sharpness) + self.habit, dim=1)
-        rest = functional.conv2d(weights, self.shifts.to(weights.dtype)).float()
-        motion = torch.cat([motion[:, 0:2] - rest * when, motion[:, 2:4] + rest * (1.0 - when), motion[:, 4:5]], 1)
-        return motion, alike
-
-
-def normalised(luma: Tensor, factor: int) -> Tensor:
-    """Shrink luma (N, 1, H, W) by a factor and give it zero mean and about unit contrast around every pixel."""
-    small = functional.avg_pool2d(luma, factor)
-    small = small - functional.avg_pool2d(small, 5, 1, 2, count_include_pad=False)
-    return small * torch.rsqrt(functional.avg_pool2d(small * small, 5, 1, 2, count_include_pad=False) + 2e-4)
+FULL_TO_OWN = 0.25
+"""Own pixels are those of a quarter of the size."""
 
 
 class FilmInterpolate(nn.Module):
-    """Find the motion from a moment between two frames to both of them.
+    """Judge and mend the motion between two frames for a moment between them.
 
     Notes
     -----
-    A fresh network's mask is ``1 - timestep``, and its motion is what matching alone finds.
+    A fresh network takes the mean of both directions' proposals, and its mask is ``1 - timestep``.
     """
 
     size_multiple = 16
@@ -124,28 +33,37 @@ class FilmInterpolate(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.encode4 = nn.Sequential(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, 16, 3, padding=1))
-        self.encode8 = nn.Sequential(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(), ResidualConv(32))
-        self.encode16 = nn.Sequential(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.ReLU(), ResidualConv(64))
-        self.find16 = nn.ModuleList([LocalMatching(4), LocalMatching(2)])
-        self.find8 = LocalMatching(2)
-        self.find4 = LocalMatching(2)
-        self.level16 = FlowLevel(features=64, width=64, depth=3, above=25)
-        self.level8 = FlowLevel(features=32, width=64, depth=3, above=64 + 25)
-        self.shrink4 = nn.Conv2d(64, 32, 1)
-        self.level4 = FlowLevel(features=16, width=32, depth=3, above=32 + 25)
+        self.enter = nn.Conv2d(32, 32, 3, padding=1)
+        self.body4 = ResidualConv(32)
+        self.down8 = nn.Conv2d(32, 48, 3, stride=2, padding=1)
+        self.body8 = nn.Sequential(ResidualConv(48), ResidualConv(48))
+        self.down16 = nn.Conv2d(48, 64, 3, stride=2, padding=1)
+        self.body16 = nn.Sequential(ResidualConv(64), ResidualConv(64), ResidualConv(64))
+        self.up8 = nn.Conv2d(64, 192, 1)
+        self.merge8 = nn.Sequential(ResidualConv(48), ResidualConv(48))
+        self.up4 = nn.Conv2d(48, 128, 1)
+        self.merge4 = nn.Sequential(ResidualConv(32), ResidualConv(32))
+        self.propose = nn.Conv2d(32, 8, 3, padding=1)
+        self.look = nn.Conv2d(48, 32, 3, padding=1)
+        self.mend = nn.Sequential(ResidualConv(32), ResidualConv(32))
+        self.leave = nn.Conv2d(32, 5, 3, padding=1)
+        self.still_level = nn.Parameter(torch.tensor(0.015))
         start_calmly(self)
-        for level in (self.level16, self.level8, self.level4):
-            nn.init.zeros_(level.leave.weight)
-            nn.init.zeros_(level.leave.bias)
+        for last in (self.propose, self.leave):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+        with torch.no_grad():
+            self.propose.bias[2] = -3.0  # standing still must be argued for
 
-    def forward(self, first: Tensor, second: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, first: Tensor, second: Tensor, timestep: Tensor, motion: Tensor) -> tuple[Tensor, Tensor]:
         """Return flow and mask.
 
         Parameters
         ----------
         first, second : float (N, 1, H, W), 0..1; H and W multiples of 16
         timestep : float (N,) or (1,), in (0, 1); near 0 the moment is near ``first``
+        motion : float (N, 4, H/4, W/4): where each place of ``first`` lies in ``second`` (x, y), and the other way
+            round, in full-size pixels
 
         Returns
         -------
@@ -153,43 +71,62 @@ class FilmInterpolate(nn.Module):
             full-size pixels
         mask : float32 (N, 1, H/4, W/4): weight of ``first``, 0..1
         """
-        *_, motion = self.pyramid(first, second, timestep)
-        return motion[:, :4] * 4.0, self.mask(motion, timestep)
+        *_, result = self.stages(first, second, timestep, motion)
+        return result[:, :4] / FULL_TO_OWN, self.mask(result, timestep)
 
-    def pyramid(self, first: Tensor, second: Tensor, timestep: Tensor) -> list[Tensor]:
-        """Return flow and mask logit, (N, 5, h, w) in own pixels: as matched at 1/16, then at 1/16, 1/8 and 1/4."""
-        count = first.shape[0]
-        pair = torch.cat([first, second], 0)
-        f4 = self.encode4(functional.pixel_unshuffle(pair - 0.5, 4))
-        f8 = self.encode8(f4)
-        f16 = self.encode16(f8)
-        seen = normalised(pair, 16)
-        motion = torch.zeros_like(f16[:count, :5]).float()
-        for find in self.find16:
-            motion, alike = find(seen[:count], seen[count:], motion, timestep)
-        motions = [motion]
-        hidden, motion = self.level16(f16[:count], f16[count:], motion, timestep, alike)
-        motions.append(motion)
-        for find, level, features, factor in (
-            (self.find8, self.level8, f8, 8),
-            (self.find4, self.level4, f4, 4),
-        ):
-            above = upsample(self.shrink4(hidden) if factor == 4 else hidden, 2)
-            seen = normalised(pair, factor)
-            motion, alike = find(seen[:count], seen[count:], double_motion(motion), timestep)
-            above = torch.cat([above, alike], 1)
-            hidden, motion = level(features[:count], features[count:], motion, timestep, above)
-            motions.append(motion)
-        return motions
+    def stages(self, first: Tensor, second: Tensor, timestep: Tensor, motion: Tensor) -> list[Tensor]:
+        """Return flow in own pixels and mask logit, (N, 5, H/4, W/4): as weighed, and as mended."""
+        when = timestep.view(-1, 1, 1, 1)
+        one, other = functional.avg_pool2d(first, 4), functional.avg_pool2d(second, 4)
+        forward, backward = motion[:, 0:2] * FULL_TO_OWN, motion[:, 2:4] * FULL_TO_OWN
+        by_forward = torch.cat([-when * forward, (1.0 - when) * forward], 1)
+        by_backward = torch.cat([when * backward, (when - 1.0) * backward], 1)
+        seen: list[Tensor] = []
+        for flow in (by_forward, by_backward):
+            from_one, from_other = warp(one, flow[:, 0:2]), warp(other, flow[:, 2:4])
+            difference = (from_one - from_other) * 4.0
+            seen += [from_one - 0.5, from_other - 0.5, difference, difference.abs()]
+        moment = when + torch.zeros_like(one)
+        change = functional.avg_pool2d((first - second).abs().float(), 4)
+        change = functional.avg_pool2d(change, 3, 1, 1, count_include_pad=False)
+        # Where the frames hardly differ both are right as they stand, and motion that strays in could only do harm.
+        moves = (change / self.still_level.clamp(min=1e-3) - 1.0).clamp(0.0, 1.0)
+        apart = (forward + backward) * 0.25  # what both directions disagree by, where nothing is hidden
+        texture = [functional.pixel_unshuffle(functional.avg_pool2d(p, 2) - 0.5, 2) for p in (first, second)]
+        change = (one - other) * 4.0
+        parts = [*seen, *texture, change, change.abs(), by_forward * 0.25, by_backward * 0.25, apart, apart.abs()]
+        # 32 channels here and 48 below: backends that compute in blocks of 16 take longer over odd numbers.
+        hidden = self._look_around(torch.cat([*parts, moment, 1.0 - moment], 1))
+        opinion = self.propose(hidden).float()
+        shares = torch.softmax(opinion[:, 0:3], 1)
+        flow = shares[:, 0:1] * by_forward + shares[:, 1:2] * by_backward + opinion[:, 3:7]
+        weighed = torch.cat([flow, opinion[:, 7:8]], 1)
+        flow = flow * moves
+        from_one, from_other = warp(one, flow[:, 0:2]), warp(other, flow[:, 2:4])
+        difference = (from_one - from_other) * 4.0
+        looked = [
+            from_one - 0.5,
+            from_other - 0.5,
+            difference,
+            difference.abs(),
+            weighed,
+            weighed.abs(),
+            moment,
+            shares[:, 2:],
+        ]
+        hidden = self.mend(functional.relu(self.look(torch.cat([hidden, *looked], 1))))
+        return [weighed * moves, (weighed + self.leave(hidden).float()) * moves]
+
+    def _look_around(self, parts: Tensor) -> Tensor:
+        """Run the U-Net: (N, 32, h, w) to (N, 32, h, w)."""
+        x4 = self.body4(functional.relu(self.enter(parts)))
+        x8 = self.body8(functional.relu(self.down8(x4)))
+        x16 = self.body16(functional.relu(self.down16(x8)))
+        x8 = self.merge8(x8 + functional.pixel_shuffle(self.up8(x16), 2))
+        return self.merge4(x4 + functional.pixel_shuffle(self.up4(x8), 2))
 
     @staticmethod
-    def mask(motion: Tensor, timestep: Tensor) -> Tensor:
+    def mask(result: Tensor, timestep: Tensor) -> Tensor:
         """Turn the mask's logit into the weight of the first frame, ``1 - timestep`` where the logit is zero."""
         when = timestep.view(-1, 1, 1, 1)
-        return torch.sigmoid(motion[:, 4:5] + torch.log((1.0 - when) / when))
-
-
-def double_motion(motion: Tensor) -> Tensor:
-    """Bring (N, 5, h, w) flow and mask logit to twice the size, flow values doubled with it."""
-    larger = upsample(motion, 2)
-    return torch.cat([larger[:, :4] * 2.0, larger[:, 4:5]], 1)
+        return torch.sigmoid(result[:, 4:5] + torch.log((1.0 - when) / when))

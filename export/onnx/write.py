@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -22,6 +22,7 @@ import torch
 from torch import nn
 
 from engine.errors import ModelError
+from engine.model import Model
 from export.checkpoints.weights import Terms
 from export.onnx.fold import fold
 from export.onnx.graph import tidy
@@ -30,6 +31,8 @@ from export.onnx.recipes import PublishedRecipe
 
 OPSET = 18
 Precision = Literal["fp32", "fp16"]
+OnStep = Callable[[str], None]
+"""Told what is done next, in a word or two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,13 @@ class Written:
 
 
 def write_published(
-    recipe: PublishedRecipe, network: nn.Module, path: Path, *, terms: Terms, precision: Precision = "fp32"
+    recipe: PublishedRecipe,
+    network: nn.Module,
+    path: Path,
+    *,
+    terms: Terms,
+    precision: Precision = "fp32",
+    on_step: OnStep = lambda _: None,
 ) -> Written:
     """Write one published network as a model.
 
@@ -59,24 +68,47 @@ def write_published(
     path : the file; replaced only when the new one is whole and checked
     terms : licence, commercial use and source of the weights: they travel in the file
     precision : ``fp16`` makes the half model of the checked float32 one
+    on_step : called before each step
 
     Raises
     ------
     ModelError
-        ONNX Runtime and PyTorch disagree; nothing is written.
+        ONNX Runtime and PyTorch disagree, or nothing of the network may be half; nothing is written.
     """
+    on_step("trace")
     model = export_graph(recipe, network)
+    sizes = dict.fromkeys(f"{height}×{width}" for height, width in recipe.check_sizes)
+    on_step(f"compare in ONNX Runtime at {' and '.join(sizes)}")
     differences = check(recipe, network, model)
     worst = max(differences.values())
     if worst > recipe.tolerance:
         raise ModelError(f"model {recipe.name}: ONNX Runtime is off by {worst:.1e}; at most {recipe.tolerance:.0e}")
     if precision == "fp16":
+        on_step("halve")
         model = half_graph(recipe, model)
+        if all(tensor.data_type != onnx.TensorProto.FLOAT16 for tensor in model.graph.initializer):
+            raise ModelError(f"model {recipe.name}: needs float32 everywhere; export it as fp32")
+    on_step("write")
     onnx.helper.set_model_props(model, model_metadata(recipe, terms, precision))
-    unfinished = path.with_name(path.name + ".tmp")
-    onnx.save(model, str(unfinished))
-    unfinished.replace(path)
+    save_model(model, path, role=recipe.metadata["role"])
     return Written(path=path, differences=differences, nodes=len(model.graph.node))
+
+
+def save_model(model: onnx.ModelProto, path: Path, *, role: str) -> None:
+    """Write a model whole, and under its name only when the runtime can read it.
+
+    Raises
+    ------
+    ModelError
+        The runtime cannot: it is damaged, or its metadata do not keep to the contract.
+    """
+    unfinished = path.with_name(path.name + ".tmp")
+    try:
+        onnx.save(model, str(unfinished))
+        Model.load(unfinished, role=role)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def export_graph(recipe: PublishedRecipe, network: nn.Module) -> onnx.ModelProto:

@@ -73,7 +73,13 @@ def _restore_recipe(name: str, scale: int) -> ModelRecipe:
         network=lambda: FilmRestore(scale=scale),
         inputs={"luma": (1, 5, "height", "width"), "chroma": (1, 10, "height/2", "width/2"), "strength": (1,)},
         outputs={"luma_out": out[0], "chroma_out": out[1]},
-        metadata={"role": "enhance", "color_space": "ycbcr420", "scale": str(scale), "window": "2,2"},
+        metadata={
+            "role": "enhance",
+            "color_space": "ycbcr420",
+            "scale": str(scale),
+            "window": "2,2",
+            "aligned": "window",
+        },
         trained_by="export.training.restore",
         size_multiple=FilmRestore.size_multiple,
     )
@@ -85,7 +91,12 @@ RECIPES: tuple[ModelRecipe, ...] = (
     ModelRecipe(
         name="film-interpolate",
         network=FilmInterpolate,
-        inputs={"first": (1, 1, "height", "width"), "second": (1, 1, "height", "width"), "timestep": (1,)},
+        inputs={
+            "first": (1, 1, "height", "width"),
+            "second": (1, 1, "height", "width"),
+            "timestep": (1,),
+            "motion": (1, 4, "height/4", "width/4"),
+        },
         outputs={"flow": (1, 4, "height/4", "width/4"), "mask": (1, 1, "height/4", "width/4")},
         metadata={"role": "interpolate", "color_space": "gray"},
         trained_by="export.training.interpolate",
@@ -198,7 +209,9 @@ def model_metadata(recipe: ModelRecipe, *, version: str, metrics: Mapping[str, o
 def example_inputs(recipe: ModelRecipe, height: int, width: int, *, seed: int = 0) -> dict[str, Tensor]:
     """Return random inputs in [0, 1] for a size; 12 reference tokens, all valid."""
     generator = torch.Generator().manual_seed(seed)
-    sizes = {"height": height, "width": width, "height/2": height // 2, "width/2": width // 2, "tokens": 12}
+    sizes = {"height": height, "width": width, "tokens": 12}
+    for part in (2, 4):
+        sizes |= {f"height/{part}": height // part, f"width/{part}": width // part}
     inputs = {
         name: torch.rand([sizes[side] if isinstance(side, str) else side for side in shape], generator=generator)
         for name, shape in recipe.inputs.items()

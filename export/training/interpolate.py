@@ -20,7 +20,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from export.networks.film_interpolate import FilmInterpolate, upsample, warp
+from engine.stages.flow_model import GivenMotion
+from export.networks.film_interpolate import FilmInterpolate
+from export.networks.motion import upsample, warp
 from export.training.footage import load_footage
 from export.training.loop import add_run_arguments, run_settings, train
 from export.training.motion import clip_piece, layered_flow, moving_photo
@@ -28,9 +30,11 @@ from export.training.pool import Pool, step_generator
 from export.training.restore import psnr
 
 PIECE = 288
-GAPS = (2, 2, 3, 4, 4, 6, 8)
-FLOW_WEIGHT = 0.004
-TEACHER_WEIGHT = 0.0015
+GAPS = (2, 2, 2, 3, 3, 4, 4, 6, 8)
+FLOW_WEIGHT = 0.006
+TEACHER_WEIGHT = 0.003
+PLACE = 32
+"""Side of the squares over which errors are averaged before their logarithm is taken, pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +45,10 @@ class Moment:
     ----------
     first, middle, second : float32 (1, H, W), 0..1
     timestep : when the middle is, in (0, 1)
-    flow : float32 (4, H, W), from the middle to first and to second, pixels
+    flow : float32 (4, H/4, W/4), from the middle to first and to second, full-size pixels: the truth, or nearly
     flow_weight : how far the flow is to be believed
+    seen_first, seen_second : float32 (1, H, W), what the network is shown; sometimes a little noise and flicker
+    motion : float32 (4, H/4, W/4), between these two as the runtime finds it, full-size pixels
     """
 
     first: np.ndarray
@@ -51,6 +57,9 @@ class Moment:
     timestep: float
     flow: np.ndarray
     flow_weight: float
+    seen_first: np.ndarray
+    seen_second: np.ndarray
+    motion: np.ndarray
 
 
 class InterpolateRecipe:
@@ -81,37 +90,30 @@ class InterpolateRecipe:
         return FilmInterpolate()
 
     def loss(self, network: nn.Module, step: int) -> tuple[Tensor, Mapping[str, float]]:
-        """Return the loss of one step: the picture made, its edges, coarse pictures, and the flow."""
+        """Return the loss of one step: the picture made along the flow, its edges, and the flow itself."""
         assert isinstance(network, FilmInterpolate)
         rng = step_generator(self._seed, step)
         moments = self._pool.at(step)
         samples = [self._sample(moments[int(rng.integers(len(moments)))], rng) for _ in range(self._batch)]
-        first, middle, second, timestep, flow, weight, seen_first, seen_second = (
+        first, middle, second, timestep, flow, weight, seen_first, seen_second, motion = (
             torch.from_numpy(np.stack(parts)) for parts in zip(*samples, strict=True)
         )
-        motions = network.pyramid(seen_first, seen_second, timestep)
         total = torch.zeros(())
-        for depth, motion in enumerate(motions):
-            factor = (16, 16, 8, 4)[depth]
-            share = (0.3, 0.2, 0.3, 1.0)[depth]
-            wanted = functional.avg_pool2d(flow, factor) / factor
-            distance = torch.sqrt(((motion[:, :4] - wanted) ** 2).unflatten(1, (2, 2)).sum(2) + 1e-2) * factor
-            total = total + share * (distance.mean((1, 2, 3)) * weight).mean()
-            if 0 < depth < 3:
-                small = (functional.avg_pool2d(picture, factor) for picture in (first, second, middle))
-                small_first, small_second, small_middle = small
-                made = blend(small_first, small_second, motion[:, :4], network.mask(motion, timestep))
-                total = total + 0.2 * share * _charbonnier(made - small_middle)
-        mask = upsample(network.mask(motions[-1], timestep), 4)
-        made = blend(first, second, upsample(motions[-1][:, :4] * 4.0, 4), mask)
-        error = made - middle
-        edges = _charbonnier(error[..., 1:] - error[..., :-1]) + _charbonnier(error[..., 1:, :] - error[..., :-1, :])
+        for share, result in zip((0.3, 1.0), network.stages(seen_first, seen_second, timestep, motion), strict=True):
+            found = result[:, :4] * 4.0
+            distance = torch.sqrt(((found - flow) ** 2).unflatten(1, (2, 2)).sum(2) + 1e-2)
+            # Logarithmic: what is hidden or jumped too far must not drown what can be learned.
+            total = total + share * (torch.log1p(distance).mean((1, 2, 3)) * weight).mean()
+            made = blend(first, second, upsample(found, 4), upsample(network.mask(result, timestep), 4))
+            error = made - middle
+            # The logarithm weighs a place by how much better it could be in dB, not by how much is hidden in it.
+            squares = functional.avg_pool2d(error.float() ** 2, PLACE)
+            total = total + share * (0.02 * torch.log(squares + 3e-6).mean() + 0.5 * _charbonnier(error))
         figures = {
             "epe": float(distance.detach().mean()),
-            "still": float(flow.abs().mean() * 1.4),
-            "l1": float(error.detach().abs().mean()),
+            "psnr": -10 * float(np.log10(float((error.detach() ** 2).mean()) + 1e-9)),
         }
-        return total + _charbonnier(error) + 0.3 * edges, figures
+        return total, figures
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -141,14 +143,7 @@ class InterpolateRecipe:
         piece = clip_piece(clip, (0, at, gap), PIECE, rng, zoom=(0.8, 1.5))
         first, middle, second = (grey(picture) for picture in piece)
         flow = np.concatenate([dis_flow(middle, first), dis_flow(middle, second)])
-        return Moment(
-            first=first[None],
-            middle=middle[None],
-            second=second[None],
-            timestep=at / gap,
-            flow=flow,
-            flow_weight=TEACHER_WEIGHT,
-        )
+        return _moment(first, middle, second, at / gap, flow, TEACHER_WEIGHT, rng)
 
     def _from_photos(self, rng: np.random.Generator) -> Moment:
         if not self._train.photos:
@@ -156,38 +151,82 @@ class InterpolateRecipe:
         timestep = float(rng.uniform(0.1, 0.9)) if rng.random() < 0.5 else 0.5
         times = np.array([0.0, timestep, 1.0])
         frames, stack, top = moving_photo(
-            self._train.photos, times, PIECE, rng, speed=64, layers=int(rng.integers(0, 4))
+            self._train.photos, times, PIECE, rng, speed=40, layers=int(rng.integers(0, 4))
         )
-        first, middle, second = (grey(frame)[None] for frame in frames)
+        first, middle, second = (grey(frame) for frame in frames)
         flow = np.concatenate([layered_flow(stack, top, 1, 0), layered_flow(stack, top, 1, 2)])
-        return Moment(first=first, middle=middle, second=second, timestep=timestep, flow=flow, flow_weight=FLOW_WEIGHT)
+        return _moment(first, middle, second, timestep, flow, FLOW_WEIGHT, rng)
 
     def _sample(self, moment: Moment, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Crop, turn and mirror; what the network sees has a little noise and flicker, the truth has none."""
+        """Crop, turn and mirror."""
         height, width = moment.first.shape[1:]
-        top, left = (int(rng.integers(0, extent - self._crop + 1)) for extent in (height, width))
+        top, left = (4 * int(rng.integers(0, (extent - self._crop) // 4 + 1)) for extent in (height, width))
         cut = np.s_[:, top : top + self._crop, left : left + self._crop]
-        first, middle, second = (np.ascontiguousarray(p[cut]) for p in (moment.first, moment.middle, moment.second))
-        flow, timestep = moment.flow[cut].copy(), moment.timestep
+        small = np.s_[:, top // 4 : (top + self._crop) // 4, left // 4 : (left + self._crop) // 4]
+        pictures = [p[cut] for p in (moment.first, moment.middle, moment.second, moment.seen_first, moment.seen_second)]
+        flows = [moment.flow[small].copy(), moment.motion[small].copy()]
+        timestep = moment.timestep
         if rng.random() < 0.5:
-            first, middle, second, flow = (p[..., ::-1].copy() for p in (first, middle, second, flow))
-            flow[0::2] *= -1
+            pictures, flows = [p[..., ::-1] for p in pictures], [f[..., ::-1].copy() for f in flows]
+            for flow in flows:
+                flow[0::2] *= -1
         if rng.random() < 0.5:
-            first, middle, second, flow = (p[..., ::-1, :].copy() for p in (first, middle, second, flow))
-            flow[1::2] *= -1
+            pictures, flows = [p[..., ::-1, :] for p in pictures], [f[..., ::-1, :].copy() for f in flows]
+            for flow in flows:
+                flow[1::2] *= -1
         if rng.random() < 0.3:
-            first, middle, second, flow = (p.transpose(0, 2, 1).copy() for p in (first, middle, second, flow))
-            flow = flow[[1, 0, 3, 2]]
+            pictures = [p.transpose(0, 2, 1) for p in pictures]
+            flows = [f.transpose(0, 2, 1)[[1, 0, 3, 2]] for f in flows]
+        first, middle, second, seen_first, seen_second = (np.ascontiguousarray(p) for p in pictures)
+        flow, motion = (np.ascontiguousarray(f) for f in flows)
         if rng.random() < 0.5:
-            first, second, flow, timestep = second, first, flow[[2, 3, 0, 1]], 1 - timestep
-        seen = [first, second]
-        if rng.random() < 0.3:
-            noise = rng.uniform(0, 0.02)
-            seen = [
-                np.float32(rng.normal(1, 0.01)) * p + np.float32(noise) * rng.standard_normal(p.shape, np.float32)
-                for p in seen
-            ]
-        return first, middle, second, np.float32([timestep]), flow, np.float32(moment.flow_weight), *seen
+            first, second, seen_first, seen_second = second, first, seen_second, seen_first
+            flow, motion, timestep = flow[[2, 3, 0, 1]], motion[[2, 3, 0, 1]], 1 - timestep
+        weight = np.float32(moment.flow_weight)
+        return first, middle, second, np.float32([timestep]), flow, weight, seen_first, seen_second, motion
+
+
+def _moment(
+    first: np.ndarray,
+    middle: np.ndarray,
+    second: np.ndarray,
+    timestep: float,
+    flow: np.ndarray,
+    flow_weight: float,
+    rng: np.random.Generator,
+) -> Moment:
+    """Make a moment of pictures (H, W) and flow (4, H, W); in three of ten the network sees noise and flicker."""
+    seen = [first, second]
+    if rng.random() < 0.3:
+        noise = np.float32(rng.uniform(0, 0.02))
+        seen = [
+            np.float32(rng.normal(1, 0.01)) * p + noise * rng.standard_normal(p.shape, np.float32)
+            for p in (first, second)
+        ]
+    return Moment(
+        first=first[None],
+        middle=middle[None],
+        second=second[None],
+        timestep=timestep,
+        flow=quartered(flow),
+        flow_weight=flow_weight,
+        seen_first=seen[0][None],
+        seen_second=seen[1][None],
+        motion=motion_between(*seen),
+    )
+
+
+def quartered(flow: np.ndarray) -> np.ndarray:
+    """Average 4x4 places of a flow (C, H, W), H and W multiples of 4; values stay as they are."""
+    count, height, width = flow.shape
+    return flow.reshape(count, height // 4, 4, width // 4, 4).mean((2, 4), dtype=np.float32)
+
+
+def motion_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return motion (4, H/4, W/4) between pictures (H, W), H and W multiples of 4, with the runtime's own code."""
+    given = GivenMotion(*first.shape)
+    given.find(np.ascontiguousarray(first), np.ascontiguousarray(second))
+    return given.tensor[0]
 
 
 def blend(first: Tensor, second: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
@@ -198,10 +237,12 @@ def blend(first: Tensor, second: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
 def make_between(network: nn.Module, first: np.ndarray, second: np.ndarray, timestep: float) -> np.ndarray:
     """Make the picture at a moment between two, as the runtime does: float32 (H, W), 0..1, any size."""
     height, width = first.shape
-    pad = ((0, -height % 16), (0, -width % 16))
+    multiple = FilmInterpolate.size_multiple
+    pad = ((0, -height % multiple), (0, -width % multiple))
     pair = [torch.from_numpy(np.pad(p, pad, mode="reflect")[None, None]) for p in (first, second)]
     with torch.no_grad():
-        flow, mask = network(*pair, torch.tensor([timestep]))
+        motion = torch.from_numpy(motion_between(*(p[0, 0].numpy() for p in pair))[None])
+        flow, mask = network(*pair, torch.tensor([timestep]), motion)
         return blend(*pair, upsample(flow, 4), upsample(mask, 4))[0, 0, :height, :width].numpy()
 
 

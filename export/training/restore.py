@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from engine.damage import STRENGTHS, DamageSettings, damage_clip
+from engine.stages.align import Aligner
 from export.networks.film_restore import FilmRestore
 from export.training.footage import Footage, load_footage
 from export.training.loop import add_run_arguments, run_settings, train
@@ -38,12 +39,14 @@ class Worn:
     Attributes
     ----------
     frames, target, grain : float32 (T, 3, H, W) Y, Cb, Cr, 0..1, neutral 0.5 (grain about 0)
-    chroma : float32 (T, 2, H/2, W/2), the frames' at half size
+    luma : float32 (T - WINDOW + 1, WINDOW, H, W), every window of the frames, aligned as the stage does it
+    chroma : float32 (T - WINDOW + 1, WINDOW, 2, H/2, W/2), the same of half-size chroma
     """
 
     frames: np.ndarray
     target: np.ndarray
     grain: np.ndarray
+    luma: np.ndarray
     chroma: np.ndarray
 
 
@@ -166,7 +169,8 @@ class RestoreRecipe:
         half = side // 2
         part = Worn(
             frames=worn.frames[time, :, top : top + side, left : left + side][flip],
-            chroma=worn.chroma[time, :, top // 2 : top // 2 + half, left // 2 : left // 2 + half][flip],
+            luma=worn.luma[time, time, top : top + side, left : left + side][flip],
+            chroma=worn.chroma[time, time, :, top // 2 : top // 2 + half, left // 2 : left // 2 + half][flip],
             grain=worn.grain[time, :, s * top : s * (top + side), s * left : s * (left + side)][flip],
             target=worn.target[time, :, s * top : s * (top + side), s * left : s * (left + side)][flip],
         )
@@ -174,16 +178,14 @@ class RestoreRecipe:
 
     def _windowed(self, worn: Worn, first: int, strength: float) -> tuple[np.ndarray, ...]:
         """Return luma, chroma, strength, and luma and chroma wanted at that strength."""
-        frames = worn.frames[first : first + WINDOW]
         middle = first + WINDOW // 2
-        chroma = worn.chroma[first : first + WINDOW]
         gate = min(1.0, 2 * strength)
         plain = _resize(worn.frames[middle], self._scale)
         grain, target = worn.grain[middle], worn.target[middle]
         wanted = target + (1 - strength) * grain + (1 - gate) * (plain - target - grain)
         return (
-            np.ascontiguousarray(frames[:, 0]),
-            np.ascontiguousarray(chroma.reshape(2 * WINDOW, *chroma.shape[2:])),
+            np.ascontiguousarray(worn.luma[first]),
+            np.ascontiguousarray(worn.chroma[first]).reshape(2 * WINDOW, *worn.chroma.shape[3:]),
             np.float32([strength]),
             np.ascontiguousarray(wanted[:1], dtype=np.float32),
             _halved(wanted[1:]),
@@ -228,11 +230,39 @@ def worn_clip(
             np.concatenate([v[:, None], np.full((len(v), 2, *v.shape[1:]), neutral, np.float32)], 1)
             for v, neutral in ((worn.frames, 0.5), (target, 0.5), (grain, 0.0))
         )
-        chroma = np.full((len(frames), 2, frames.shape[2] // 2, frames.shape[3] // 2), 0.5, np.float32)
-        return Worn(frames=frames, target=target, grain=grain, chroma=chroma)
-    frames = _ycbcr(worn.frames)
-    chroma = np.stack([_halved(frame[1:]) for frame in frames])
-    return Worn(frames=frames, target=_ycbcr(target), grain=_ycbcr(grain, neutral=0.0), chroma=chroma)
+    else:
+        frames, target, grain = _ycbcr(worn.frames), _ycbcr(target), _ycbcr(grain, neutral=0.0)
+    luma, chroma = aligned_windows(frames)
+    return Worn(frames=frames, target=target, grain=grain, luma=luma, chroma=chroma)
+
+
+def aligned_windows(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Align every window of a clip to its middle frame, with the runtime's own code.
+
+    Parameters
+    ----------
+    frames : float32 (T, 3, H, W), Y'CbCr, T at least WINDOW
+
+    Returns
+    -------
+    luma : float32 (T - WINDOW + 1, WINDOW, H, W)
+    chroma : float32 (T - WINDOW + 1, WINDOW, 2, H/2, W/2)
+    """
+    count, (height, width) = len(frames) - WINDOW + 1, frames.shape[2:]
+    luma = np.empty((count, WINDOW, height, width), np.float32)
+    chroma = np.empty((count, WINDOW, 2, height // 2, width // 2), np.float32)
+    small = np.stack([_halved(frame[1:]) for frame in frames])
+    aligner = Aligner(WINDOW // 2, WINDOW // 2, height, width)
+    for newest, frame in enumerate(frames):
+        aligner.append(np.ascontiguousarray(frame[0]))
+        first = newest - WINDOW + 1
+        if first >= 0:
+            seen = range(first, newest + 1)
+            aligner.write(
+                [(np.ascontiguousarray(frames[i, 0]), *small[i]) for i in seen],
+                [(luma[first, k], *chroma[first, k]) for k in range(WINDOW)],
+            )
+    return luma, chroma
 
 
 def psnr(found: np.ndarray, wanted: np.ndarray) -> float:

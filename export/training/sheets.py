@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from engine.stages.align import Aligner
 from export.training.footage import read_luma
 
 FRAMES = (0.3, 0.7)
@@ -38,7 +39,11 @@ class FilmModels:
     def restore(self, window: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """Restore the middle of five frames, float32 (5, H, W), 0..1; returns (H, W)."""
         _, height, width = window.shape
-        padded = np.pad(window, ((0, 0), (0, -height % 16), (0, -width % 16)), mode="reflect")
+        aligner, aligned = Aligner(2, 2, height, width), np.empty_like(window)
+        for luma in window:
+            aligner.append(luma)
+        aligner.write([[luma] for luma in window], [[luma] for luma in aligned])
+        padded = np.pad(aligned, ((0, 0), (0, -height % 16), (0, -width % 16)), mode="reflect")
         chroma = np.full((1, 10, padded.shape[1] // 2, padded.shape[2] // 2), 0.5, np.float32)
         inputs = {"luma": padded[None], "chroma": chroma, "strength": np.float32([strength])}
         return self._restore.run(["luma_out"], inputs)[0][0, 0, :height, :width]

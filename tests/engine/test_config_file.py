@@ -12,6 +12,7 @@ from engine.presets import preset
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,
+    FacesSettings,
     InputSettings,
     InterpolateSettings,
     OutputSettings,
@@ -29,16 +30,29 @@ enabled = false
 strength = 1
 upscale = 2
 model = "film-restore"
+tile = 256
+
+[faces]
+enabled = true
+strength = 0.5
+model = "face.onnx"
+detector = "yunet"
+confidence = 0.9
+smallest = 30
+most = 3
 
 [interpolate]
 rate = 59.94
 model = "none"
+scale = 0.5
 
 [colorize]
 mode = "always"
 references = ["a-12.png", "pictures/b.png"]
 saturation = 0.5
 model = "other.onnx"
+working_size = 224
+steadiness = 0.4
 
 [output]
 codec = "h265"
@@ -50,8 +64,10 @@ label = true
 
 [runtime]
 backend = "null"
+precision = "int8"
 threads = 1
 queue_frames = 2
+force_int8 = true
 """
 
 
@@ -68,8 +84,17 @@ def load(path: Path, text: str) -> Settings:
 def test_every_key_can_be_written(config: Path) -> None:
     settings = load(config, EVERYTHING)
     assert settings.input == InputSettings(deinterlace="never", field_rate=True, rate=Fraction(24000, 1001))
-    assert settings.enhance == EnhanceSettings(enabled=False, strength=1.0, upscale=2, model="film-restore")
-    assert settings.interpolate == InterpolateSettings(rate=Fraction(60000, 1001))
+    assert settings.enhance == EnhanceSettings(enabled=False, strength=1.0, upscale=2, model="film-restore", tile=256)
+    assert settings.faces == FacesSettings(
+        enabled=True,
+        strength=0.5,
+        model=str(config.parent / "face.onnx"),
+        detector="yunet",
+        confidence=0.9,
+        smallest=30,
+        most=3,
+    )
+    assert settings.interpolate == InterpolateSettings(rate=Fraction(60000, 1001), scale=0.5)
     assert settings.output == OutputSettings(
         codec="h265", quality=60, bit_depth=10, encoder_threads=1, compare="side", label=True
     )
@@ -78,6 +103,8 @@ def test_every_key_can_be_written(config: Path) -> None:
         references=(config.parent / "a-12.png", config.parent / "pictures/b.png"),
         saturation=0.5,
         model=str(config.parent / "other.onnx"),
+        working_size=224,
+        steadiness=0.4,
     )
 
 

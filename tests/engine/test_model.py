@@ -1,11 +1,14 @@
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from onnx import NodeProto, TensorProto, helper
 
 from engine.errors import ModelError, UnsupportedModelError, WeightsError
 from engine.model import Model, StatePair, builtin_models, find_model
-from tests.support.onnx_files import METADATA, save_halver
+from tests.support.onnx_files import METADATA, save_halver, save_model
+from tests.support.upscalers import stack_upscaler
 
 
 def test_a_model_says_what_it_is(tmp_path: Path) -> None:
@@ -53,6 +56,62 @@ def test_a_file_without_metadata_needs_a_role_and_says_what_is_assumed(tmp_path:
     assert any("color space gray" in text for text in card.assumed)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("scale", "multiple"), [(1, 1), (2, 1), (4, 1), (2, 2), (2, 16)])
+def test_a_trial_run_finds_scale_and_sizes(tmp_path: Path, channels: int, scale: int, multiple: int) -> None:
+    path = stack_upscaler(tmp_path / "up.onnx", channels=channels, scale=scale, multiple=multiple, layers=2)
+    card = Model.load(path, role="enhance").card
+    assert (card.color_space, card.scale, card.size_multiple) == ("gray" if channels == 1 else "rgb", scale, multiple)
+    sizes = f"sizes in multiples of {multiple}" if multiple > 1 else "any size"
+    assert f"scale {scale} and {sizes} (a trial run)" in card.assumed
+
+
+def test_a_trial_run_of_one_size_alone(tmp_path: Path) -> None:
+    card = Model.load(stack_upscaler(tmp_path / "up.onnx", size=(48, 64)), role="enhance").card
+    assert (card.scale, card.size_multiple) == (2, 1)
+    assert "scale 2 and pictures of 64×48 only, so films are cut into tiles (a trial run)" in card.assumed
+
+
+def graph(folder: Path, nodes: list[NodeProto], inputs: dict[str, Any], outputs: dict[str, Any]) -> Path:
+    scales = helper.make_tensor("scales", TensorProto.FLOAT, [4], [1.0, 1.0, 1.5, 1.5])
+    return save_model(folder / "m.onnx", nodes, inputs, outputs, None, initializers=[scales])
+
+
+PICTURE = (1, 3, "h", "w")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "inputs", "outputs", "words"),
+    [
+        (
+            ["Add", ["a", "b"], ["y"]],
+            {"a": PICTURE, "b": PICTURE},
+            {"y": PICTURE},
+            r"inputs are a \(1, 3, any, any\), b",
+        ),
+        (["Identity", ["a"], ["y"]], {"a": (1, 9, "h", "w")}, {"y": (1, 9, "h", "w")}, r"wanted \(1, 1, H, W\) or"),
+        (["Resize", ["a", "", "scales"], ["y"]], {"a": PICTURE}, {"y": PICTURE}, "enlarged by a whole number"),
+        (["GlobalMaxPool", ["a"], ["y"]], {"a": PICTURE}, {"y": PICTURE}, "enlarged by a whole number"),
+        (["ReduceMax", ["a"], ["y"]], {"a": PICTURE}, {"y": ("n",)}, r"outputs are y"),
+    ],
+)
+def test_what_is_no_upscaler_is_refused(
+    tmp_path: Path, nodes: list[Any], inputs: dict[str, Any], outputs: dict[str, Any], words: str
+) -> None:
+    path = graph(tmp_path, [helper.make_node(*nodes, name="n")], inputs, outputs)
+    with pytest.raises(UnsupportedModelError, match=words) as caught:
+        Model.load(path, role="enhance")
+    assert "\n" not in str(caught.value)
+
+
+def test_half_inputs_are_refused_with_the_cure(tmp_path: Path) -> None:
+    half = TensorProto.FLOAT16
+    node, shape = helper.make_node("Relu", ["a"], ["y"]), (1, 3, "h", "w")
+    path = save_model(tmp_path / "m.onnx", [node], {"a": shape}, {"y": shape}, None, dtype=half)
+    with pytest.raises(UnsupportedModelError, match=r"'a' is tensor\(float16\); wanted.*keep_io_types"):
+        Model.load(path, role="enhance")
+
+
 def test_another_role_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="wanted one for colorize"):
         Model.load(save_halver(tmp_path / "m.onnx"), role="colorize")
@@ -87,7 +146,7 @@ def test_built_in_models_load_and_have_a_card(name: str) -> None:
     card = Model.load(path).card
     assert not card.assumed
     assert card.training_data
-    assert path.with_suffix(".md").exists() or path.with_name(f"{name.removesuffix('.int8')}.md").exists()
+    assert path.with_name(f"{name.removesuffix('-int8')}.md").exists()
 
 
 def test_built_in_models_stay_small() -> None:

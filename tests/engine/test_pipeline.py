@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.chrome_trace import write_chrome_trace
 from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
 from engine.frame import Frame
 from engine.pipeline import Pipeline, Progress, RunReport
+from engine.trace import Trace
 from engine.types import FrameSpec
+from tests.support.chrome_trace import check_trace
 from tests.support.frames import Collector, Delay, ListReader
 
 
@@ -146,13 +149,15 @@ def test_time_in_a_queue_is_not_the_stages_time() -> None:
 
 
 def test_the_trace_has_one_lane_a_stage_and_a_slice_a_frame(tmp_path: Path) -> None:
-    pipeline = Pipeline(ListReader(12), [Delay()], Collector(), trace=True)
+    trace = Trace()
+    pipeline = Pipeline(ListReader(12), [Delay()], Collector(), trace=trace)
     pipeline.open()
     pipeline.run(interval=0.01)
-    pipeline.clock.write_trace(tmp_path / "trace.json")
-    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
-    assert [event["args"]["name"] for event in events if event["ph"] == "M"] == ["decode", "delay", "encode"]
-    assert sum(event["ph"] == "X" for event in events) == 36
+    write_chrome_trace(tmp_path / "trace.json", trace)
+    found = check_trace(json.loads((tmp_path / "trace.json").read_text()))
+    assert found.lanes == ["decode", "delay", "encode"]
+    assert found.frames_out == {"decode": 12, "delay": 12}
+    assert found.arrows == {("decode", "delay"): 12, ("delay", "encode"): 12}
 
 
 def test_progress_is_reported_while_it_runs() -> None:
@@ -166,20 +171,20 @@ def test_progress_is_reported_while_it_runs() -> None:
 
 def test_after_warm_up_nothing_is_allocated() -> None:
     class Probe(Delay):
-        grown: list[int]
+        held: list[int]
 
         def push(self, frame: Frame) -> Iterator[Frame]:
             if frame.index == 50:
                 tracemalloc.start()
-                self.before = (reader.pool.allocated, self.pool.allocated)
                 self.bytes = tracemalloc.get_traced_memory()[0]
             if frame.index == 250:
-                self.grown = [reader.pool.allocated - self.before[0], self.pool.allocated - self.before[1]]
+                self.held = [reader.pool.allocated, self.pool.allocated]
                 self.grown_bytes = tracemalloc.get_traced_memory()[0] - self.bytes
                 tracemalloc.stop()
             yield from super().push(frame)
 
     reader, probe = ListReader(300), Probe()
     run(reader, [probe], Collector())
-    assert probe.grown == [0, 0]
+    # A full queue, what the stage delays, and what both ends hold; when that is first reached depends on the threads.
+    assert max(probe.held) <= 10
     assert probe.grown_bytes < 200 * 200

@@ -54,7 +54,8 @@ def test_exact_rates_stay_what_they_are() -> None:
     "make",
     [
         lambda: EnhanceSettings(strength=1.1),
-        lambda: EnhanceSettings(upscale=3),
+        lambda: EnhanceSettings(upscale=5),
+        lambda: EnhanceSettings(tile=8),
         lambda: InterpolateSettings(rate=Fraction(48), factor=Fraction(2)),
         lambda: ColorizeSettings(mode="yes"),
         lambda: ColorizeSettings(saturation=-1),

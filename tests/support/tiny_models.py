@@ -22,7 +22,14 @@ def constant(name: str, value: object, dtype: type = np.float32) -> TensorProto:
 
 
 def mean_enhancer(
-    folder: Path, *, past: int = 0, future: int = 0, multiple: int = 1, scale: int = 1, gain: float = 1.0
+    folder: Path,
+    *,
+    past: int = 0,
+    future: int = 0,
+    multiple: int = 1,
+    scale: int = 1,
+    gain: float = 1.0,
+    aligned: str = "no",
 ) -> Model:
     """Return a grey enhancer: the mean of its window times `gain`, enlarged by repeating pixels."""
     nodes = [
@@ -35,7 +42,7 @@ def mean_enhancer(
         nodes,
         {"luma": (1, past + 1 + future, *PICTURE)},
         {"luma_out": (1, 1, "H2", "W2")},
-        _metadata(window=f"{past},{future}", size_multiple=multiple, scale=scale),
+        _metadata(window=f"{past},{future}", size_multiple=multiple, scale=scale, aligned=aligned),
         initializers=[constant("scales", [1, 1, scale, scale]), constant("gain", gain)],
     )
     return Model.load(path)
@@ -56,6 +63,24 @@ def shift_enhancer(folder: Path, *, luma: float, chroma: float, multiple: int = 
         {"luma_out": (1, 1, *PICTURE), "chroma_out": (1, 2, "h", "w")},
         _metadata(color_space="ycbcr420", size_multiple=multiple),
         initializers=[constant("by_luma", luma), constant("by_chroma", chroma)],
+    )
+    return Model.load(path)
+
+
+def chroma_doubler(folder: Path) -> Model:
+    """Return a `ycbcr420` enhancer that repeats pixels, twice as large, and adds 0.05 to both planes of chroma."""
+    repeat = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    path = save_model(
+        folder / "double.onnx",
+        [
+            _node("Resize", ["luma", "", "scales"], ["luma_out"], **repeat),
+            _node("Add", ["chroma", "more"], ["changed"]),
+            _node("Resize", ["changed", "", "scales"], ["chroma_out"], **repeat),
+        ],
+        {"luma": (1, 1, *PICTURE), "chroma": (1, 2, "h", "w")},
+        {"luma_out": (1, 1, "H2", "W2"), "chroma_out": (1, 2, "h2", "w2")},
+        _metadata(color_space="ycbcr420", size_multiple=2, scale=2),
+        initializers=[constant("scales", [1, 1, 2, 2]), constant("more", 0.05)],
     )
     return Model.load(path)
 

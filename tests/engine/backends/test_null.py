@@ -15,8 +15,9 @@ def small_profile(model: Model) -> Profile:
         for name, spec in model.inputs.items()
     }
     for name, shape in shapes.items():
-        if name == "chroma":
-            shapes[name] = (*shape[:2], shape[2] // 2, shape[3] // 2)
+        part = {"chroma": 2, "motion": 4}.get(name, 1)
+        if part > 1:
+            shapes[name] = (*shape[:2], shape[2] // part, shape[3] // part)
     return Profile(shapes)
 
 

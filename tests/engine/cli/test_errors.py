@@ -64,7 +64,9 @@ def test_bad_options(
 
 def test_missing_model(farshore: Command, small_film: Path, tmp_path: Path) -> None:
     outcome = farshore("restore", small_film, tmp_path / "out.mp4", "--enhance-model", "best-ever")
-    assert_one_line(outcome, 1, "model 'best-ever': not built in and no such file; built in are .*film-restore")
+    assert_one_line(
+        outcome, 1, "model 'best-ever': not built in, not installed in .*, and no such file; there are .*film-restore"
+    )
 
 
 def test_damaged_model(farshore: Command, small_film: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """`farshore info`: what is in a film, and what was done to it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_a_restored_film_says_what_was_done_to_it(farshore: Command, small_film:
     assert farshore("restore", small_film, target, "--backend", "null", "--strength", "0.3", "--quiet").code == 0
     facts = farshore("info", target, "--quick").out
     assert f"from {small_film.name}" in facts
-    assert "enhance: film-restore 1, sha256 " in facts
+    assert re.search(r"enhance: film-restore \d+, sha256 ", facts)
     assert "strength 0.3" in facts
     done = json.loads(farshore("info", target, "--json", "--quick").out)["restored"]
     assert done["settings"]["enhance"]["strength"] == 0.3

@@ -11,6 +11,7 @@ import pytest
 from engine.media.probe import probe
 from engine.media.provenance import read as read_provenance
 from tests.engine.cli.conftest import Outcome
+from tests.support.chrome_trace import check_trace
 from tests.support.films import truncated
 
 Command = Callable[..., Outcome]
@@ -41,7 +42,7 @@ def test_options_become_settings(farshore: Command, small_film: Path, tmp_path: 
     assert done.settings["enhance"]["strength"] == 0.25
     assert done.settings["output"]["quality"] == 50
     assert done.settings["output"]["label"] is False
-    assert done.settings["interpolate"] == {"rate": None, "factor": "2", "model": None}
+    assert done.settings["interpolate"] == {"rate": None, "factor": "2", "model": None, "scale": None}
     video = probe(target).video
     assert (video.codec, video.rate) == ("ffv1", Fraction(48))
 
@@ -90,7 +91,10 @@ def test_losses_are_reported_and_change_the_exit_code(farshore: Command, small_f
 def test_a_trace_is_written(farshore: Command, small_film: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
     assert farshore("restore", small_film, tmp_path / "out.mp4", *QUICK, "--trace", trace).code == 0
-    assert {"decode", "encode"} <= {event["name"] for event in json.loads(trace.read_text())["traceEvents"]}
+    seen = check_trace(json.loads(trace.read_text()))
+    assert (seen.lanes[0], seen.lanes[-1]) == ("decode", "encode")
+    assert min(seen.arrows.values()) > 1
+    assert len(seen.depths) == len(seen.lanes) - 1
 
 
 def test_a_batch_goes_on_after_a_failure_and_ends_with_the_worst_code(

@@ -1,7 +1,9 @@
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
+import onnxruntime as ort
 import pytest
 
 from engine.backends.base import Backend
@@ -15,15 +17,17 @@ from engine.types import FrameFlags, FrameSpec, PixelFormat
 from tests.support.chain import Source, film_spec, run_stage
 from tests.support.tiny_models import (
     FailingBackend,
+    chroma_doubler,
     counting_enhancer,
     mean_enhancer,
     rgb_enhancer,
     shift_enhancer,
 )
+from tests.support.upscalers import stack_upscaler
 
 
 def opened(
-    model: Model, spec: FrameSpec, *, strength: float = 1.0, upscale: int = 1, backend: Backend | None = None
+    model: Model, spec: FrameSpec, *, strength: float = 1.0, upscale: int | None = 1, backend: Backend | None = None
 ) -> tuple[Enhance, Source]:
     stage = Enhance(model, backend or OnnxRuntimeBackend(), EnhanceSettings(strength=strength, upscale=upscale))
     stage.open(spec)
@@ -59,6 +63,24 @@ def test_the_window_survives_more_frames_than_its_memory_holds(tmp_path: Path) -
     assert [float(picture[0, 0, 0]) for picture in pictures] == pytest.approx(wanted, abs=1e-6)
 
 
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+def test_a_camera_move_is_not_smeared_where_the_model_wants_its_window_aligned(
+    tmp_path: Path, format: PixelFormat
+) -> None:
+    spec = film_spec(161, 120, format=format)
+    noise = np.random.default_rng(3).random((40, 60), np.float32)
+    scene = cv2.resize(noise, (480, 320), interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    pan = [np.repeat(scene[None, 60:180, 4 * k : 4 * k + 161], spec.pixels_shape[0], 0) for k in range(9)]
+    errors = {}
+    for aligned in ("no", "window"):
+        stage, source = opened(mean_enhancer(tmp_path, past=2, future=2, multiple=16, aligned=aligned), spec)
+        made = run(stage, source, [source.frame(picture.copy(), index) for index, picture in enumerate(pan)])
+        inner = np.s_[:, 20:-20, 20:-20]
+        errors[aligned] = [float(np.abs(a[inner] - b[inner]).mean()) for a, b in zip(made, pan, strict=True)]
+    assert max(errors["window"]) < 0.02
+    assert min(errors["no"]) > 0.06
+
+
 @pytest.mark.parametrize(("width", "height"), [(64, 48), (433, 321), (7, 5), (1, 1)])
 def test_odd_sizes_are_padded_and_cropped(tmp_path: Path, width: int, height: int) -> None:
     stage, source = opened(mean_enhancer(tmp_path, multiple=16), film_spec(width, height))
@@ -72,6 +94,76 @@ def test_upscaling_doubles_the_size(tmp_path: Path) -> None:
     picture = np.random.default_rng(1).random((1, 21, 33), np.float32)
     (made,) = run(stage, source, [source.frame(picture, 0)])
     np.testing.assert_allclose(made, picture.repeat(2, 1).repeat(2, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("upscale", [1, 2, 3])
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+def test_what_a_model_enlarges_too_far_is_reduced_by_area(tmp_path: Path, format: PixelFormat, upscale: int) -> None:
+    spec = film_spec(33, 21, format=format)
+    stage, source = opened(mean_enhancer(tmp_path, multiple=4, scale=4), spec, upscale=upscale)
+    picture = np.random.default_rng(1).random(spec.pixels_shape, np.float32)
+    (made,) = run(stage, source, [source.frame(picture, 0)])
+    luma = picture if len(picture) == 1 else np.tensordot([[0.2126, 0.7152, 0.0722]], picture, 1)
+    large = luma.repeat(4, 1).repeat(4, 2).astype(np.float32)
+    wanted = cv2.resize(large[0], (33 * upscale, 21 * upscale), interpolation=cv2.INTER_AREA)
+    found = made if len(made) == 1 else np.tensordot([[0.2126, 0.7152, 0.0722]], made, 1)
+    assert made.shape == (len(picture), 21 * upscale, 33 * upscale)
+    inner = made.min(0) > 0  # where colours were cut off at black or white luma is another
+    inner &= made.max(0) < 1
+    np.testing.assert_allclose(found[0][inner], wanted[inner], atol=1e-5)
+    if upscale == 1:
+        np.testing.assert_allclose(made, picture, atol=1e-5)
+
+
+def test_a_model_of_luma_and_half_size_chroma_is_reduced_too(tmp_path: Path) -> None:
+    spec = film_spec(33, 21, format=PixelFormat.RGB)
+    model = chroma_doubler(tmp_path)
+    stage, source = opened(model, spec, upscale=1)
+    (made,) = run(stage, source, [source.frame(0.5, 0)])
+    red, _, blue = made[:, 10, 10] - 0.5
+    assert blue == pytest.approx(0.05 * 2 * (1 - 0.0722), abs=1e-5)
+    assert red == pytest.approx(0.05 * 2 * (1 - 0.2126), abs=1e-5)
+
+
+def test_unasked_the_model_decides_how_far_to_enlarge(tmp_path: Path) -> None:
+    stage, source = opened(mean_enhancer(tmp_path, scale=4), film_spec(8, 6), upscale=None)
+    (made,) = run(stage, source, [source.frame(0.5, 0)])
+    assert made.shape == (1, 24, 32)
+
+
+@pytest.mark.parametrize("upscale", [2, 3, 4])
+def test_strength_blends_with_the_plainly_enlarged_picture(tmp_path: Path, upscale: int) -> None:
+    model = mean_enhancer(tmp_path, gain=0.5, scale=4)
+    stage, source = opened(model, film_spec(), strength=0.25, upscale=upscale)
+    picture = np.broadcast_to(np.linspace(0.2, 0.8, 64, dtype=np.float32), (1, 48, 64)).copy()
+    (made,) = run(stage, source, [source.frame(picture, 0)])
+    plain = cv2.resize(picture[0], (64 * upscale, 48 * upscale), interpolation=cv2.INTER_CUBIC)
+    repeated = picture[0].repeat(4, 0).repeat(4, 1)
+    repeated = cv2.resize(repeated, (64 * upscale, 48 * upscale), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(made[0], plain * 0.75 + repeated * 0.5 * 0.25, atol=1e-5)
+
+
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("scale", "multiple"), [(2, 1), (4, 1), (2, 4)])
+def test_an_outsiders_upscaler_serves(
+    tmp_path: Path, format: PixelFormat, channels: int, scale: int, multiple: int
+) -> None:
+    path = stack_upscaler(tmp_path / "m.onnx", channels=channels, scale=scale, multiple=multiple)
+    spec = film_spec(37, 29, format=format)
+    stage, source = opened(Model.load(path, role="enhance"), spec, upscale=None)
+    picture = np.random.default_rng(1).random(spec.pixels_shape, np.float32) * 0.2 + 0.4
+    (made,) = run(stage, source, [source.frame(picture, 0)])
+    assert made.shape == (len(picture), 29 * scale, 37 * scale)
+    assert stage.failures.total == 0
+    small = made.reshape(len(picture), 29, scale, 37, scale).mean((2, 4))
+    assert np.corrcoef(small.ravel(), picture.ravel())[0, 1] > 0.5
+    padded = np.pad(picture, ((0, 0), (0, -29 % multiple), (0, -37 % multiple)), "reflect")
+    if len(picture) == channels:
+        session = ort.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+        (wanted,) = session.run(None, {"in_0": padded[None]})
+        cropped = wanted[0, :, : 29 * scale, : 37 * scale].clip(0, 1)
+        np.testing.assert_allclose(made, cropped, atol=1e-5)
 
 
 def test_a_model_of_another_scale_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigError
+from engine.stages.exemplar_choice import AllAndNearest
 from engine.stages.exemplars import AB_RANGE, Exemplar, ExemplarTokens, frame_number, read_exemplar
 
 
@@ -28,7 +29,7 @@ def test_a_reference_is_read_in_its_own_depth(tmp_path: Path, dtype: type, full:
     picture = np.zeros((30, 40, 3), dtype)
     picture[..., 2] = full
     cv2.imwrite(str(path), picture)
-    exemplar = read_exemplar(path, 16, 24)
+    exemplar = read_exemplar(path, (16, 24), (20, 30))
     assert exemplar.lightness.shape == (16, 24)
     assert exemplar.lightness.mean() == pytest.approx(0.5324, abs=2e-3)
     np.testing.assert_allclose(exemplar.ab.mean((1, 2)) * AB_RANGE, [80.1, 67.2], atol=0.3)
@@ -40,7 +41,7 @@ def test_a_bad_reference_is_one_clear_line(tmp_path: Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"reference .*bad\.png: ") as caught:
-        read_exemplar(path, 16, 24)
+        read_exemplar(path, (16, 24), (20, 30))
     assert "\n" not in str(caught.value)
 
 
@@ -51,10 +52,14 @@ def tokens(*frames: int | None) -> ExemplarTokens:
             frame=frame,
             lightness=np.full((8, 8), number / 10, np.float32),
             ab=np.full((2, 8, 8), number / 10, np.float32),
+            luma=np.full((8, 8), number / 10, np.float32),
+            fine_ab=np.full((2, 8, 8), number / 10, np.float32),
         )
         for number, frame in enumerate(frames)
     ]
-    return ExemplarTokens(exemplars, lambda lightness: lightness[None, ::4, ::4], 1)
+    return ExemplarTokens(
+        exemplars, lambda exemplar: exemplar.lightness[None, ::4, ::4], 1, AllAndNearest(list(frames))
+    )
 
 
 def followed(laid_out: ExemplarTokens, frame: int) -> list[int]:

@@ -37,12 +37,12 @@ def film(source: Source, pictures: list[np.ndarray]) -> Iterator[Frame]:
         yield source.frame(pictures[index % len(pictures)], index)
 
 
-@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
-def test_nothing_grows_after_warm_up(tmp_path: Path, format: PixelFormat) -> None:
+@pytest.mark.parametrize(("format", "tile"), [(PixelFormat.GRAY, 0), (PixelFormat.RGB, 64)])
+def test_nothing_grows_after_warm_up(tmp_path: Path, format: PixelFormat, tile: int) -> None:
     backend = OnnxRuntimeBackend()
     stages: list[Stage] = [
         Inspect(keep_original=True),
-        Enhance(shift_enhancer(tmp_path, luma=0.01, chroma=0.0), backend, EnhanceSettings()),
+        Enhance(shift_enhancer(tmp_path, luma=0.01, chroma=0.0), backend, EnhanceSettings(tile=tile)),
         Interpolate(pan_interpolator(tmp_path, motion=(2, 0)), backend, InterpolateSettings.parse("60")),
         Colorize(counting_colorizer(tmp_path), backend, ColorizeSettings()),
         Compare(OutputSettings(compare="side", label=True)),

@@ -107,6 +107,18 @@ def test_mirrors_are_tried_in_order(server, store, checkpoint):
     assert fetched.source == homes[-1]
 
 
+def test_a_mirror_is_asked_before_the_homes(server, store, checkpoint):
+    server.files["/near/weights.pth"] = CONTENT
+    fetched = fetch_checkpoint(checkpoint, store, accept=yes, mirror=f"{server.address}/near/")
+    assert fetched.source == f"{server.address}/near/weights.pth"
+    assert [path for path, _ in server.requests] == ["/near/weights.pth"]
+
+
+def test_a_mirror_that_lacks_the_file_is_passed_over(server, store, checkpoint):
+    fetched = fetch_checkpoint(checkpoint, store, accept=yes, mirror=f"{server.address}/empty")
+    assert fetched.source == checkpoint.urls[0]
+
+
 def test_when_no_home_gives_it_each_answer_is_told(server, store, checkpoint):
     homes = (f"{server.address}/gone", f"{server.address}/lost")
     with pytest.raises(ModelError, match=r"no home gives it.*gone: the server answers 404.*lost: the server answers"):

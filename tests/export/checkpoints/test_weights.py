@@ -10,9 +10,11 @@ torch = pytest.importorskip("torch", reason="checkpoints are read with torch, fr
 from safetensors.torch import save_file  # noqa: E402
 
 from engine.errors import ModelError, UnsupportedModelError, WeightsError  # noqa: E402
+from export.checkpoints import catalogue as catalogue_module  # noqa: E402
 from export.checkpoints import weights as weights_module  # noqa: E402
 from export.checkpoints.catalogue import Checkpoint  # noqa: E402
 from export.checkpoints.identify import identify  # noqa: E402
+from export.checkpoints.store import weights_problem  # noqa: E402
 from export.checkpoints.tensors import load_tensors  # noqa: E402
 from export.checkpoints.weights import convert_fetched, import_checkpoint, load_network  # noqa: E402
 from export.networks.published.registry import NETWORKS  # noqa: E402
@@ -87,6 +89,29 @@ def test_a_hostile_file_is_refused_and_runs_nothing(tmp_path, form):
     assert not written.exists()
 
 
+def test_the_checkpoint_of_an_archive_is_read(tmp_path, small):
+    torch.save({f"module.{key}": value for key, value in small.items()}, tmp_path / "flownet.pkl")
+    path = tmp_path / "train_log.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("train_log/RIFE.py", "raise SystemExit")
+        packed.writestr("__MACOSX/train_log/._flownet.pkl", "resource fork")
+        packed.write(tmp_path / "flownet.pkl", "train_log/flownet.pkl")
+    assert load_tensors(path).keys() == small.keys()
+    with zipfile.ZipFile(path, "a") as packed:
+        packed.write(tmp_path / "flownet.pkl", "older/flownet.pkl")
+    with pytest.raises(WeightsError, match=r"holds 2 checkpoints \(train_log/flownet\.pkl, older/flownet\.pkl\)"):
+        load_tensors(path)
+
+
+def test_a_hostile_file_within_an_archive_is_refused(tmp_path):
+    path = tmp_path / "train_log.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("train_log/flownet.pkl", pickle.dumps(Hostile(tmp_path / "written")))
+    with pytest.raises(WeightsError, match="refused, for it"):
+        load_tensors(path)
+    assert not (tmp_path / "written").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04broken"])
 def test_a_damaged_file_is_one_line(tmp_path, content):
     path = tmp_path / "weights.pth"
@@ -147,7 +172,7 @@ def test_an_imported_file_is_loaded_under_its_name(tmp_path, store, small):
 def test_a_file_of_several_networks_must_be_named(tmp_path, store):
     path = tmp_path / "flownet.pkl"
     torch.save({f"module.{key}": value for key, value in blank("rife-v4.25").items()}, path)
-    with pytest.raises(ModelError, match=r"could be rife-v4\.25 or rife-v4\.26; say which"):
+    with pytest.raises(ModelError, match=r"could be rife-v4\.25 or rife-v4\.26; name one of them \(--name\)"):
         import_checkpoint(path, store)
     with pytest.raises(ModelError, match=r"not rife-v4\.6"):
         import_checkpoint(path, store, name="rife-v4.6")
@@ -161,9 +186,40 @@ def test_a_file_that_the_catalogue_knows_brings_its_terms(tmp_path, store, monke
         name="X", file="x.pth", task="", urls=("https://home.example/x.pth",), licence="BSD-3-Clause",
         commercial_use="yes", network=SMALL, sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
     )  # fmt: skip
-    monkeypatch.setattr(weights_module, "catalogue", lambda: (entry,))
+    monkeypatch.setattr(catalogue_module, "catalogue", lambda: (entry,))
     terms = import_checkpoint(path, store).terms
     assert (terms.licence, terms.commercial_use, terms.source) == ("BSD-3-Clause", "yes", entry.urls[0])
+
+
+def test_a_known_file_is_not_taken_for_another_network(tmp_path, store, monkeypatch):
+    path = tmp_path / "flownet.pkl"
+    torch.save(blank("rife-v4.25"), path)
+    entry = Checkpoint(
+        name="RIFE 4.25", file="flownet.pkl", task="", urls=("https://home.example/x.pkl",), licence="MIT",
+        commercial_use="yes", network="rife-v4.25", sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )  # fmt: skip
+    monkeypatch.setattr(catalogue_module, "catalogue", lambda: (entry,))
+    with pytest.raises(ModelError, match=r"is RIFE 4\.25, the published rife-v4\.25, not rife-v4\.26"):
+        import_checkpoint(path, store, name="rife-v4.26")
+    assert import_checkpoint(path, store).network == "rife-v4.25"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda data: data[:5], "is cut off"),
+        (lambda data: data[:200], "is cut off"),
+        (lambda data: data[:-1], "bytes long"),
+        (lambda data: data + b"x", "bytes long"),
+        (lambda data: data[:8] + b"x" + data[9:], "is no safetensors file"),
+    ],
+)
+def test_spoiled_weights_are_noticed_without_reading_them(tmp_path, small, spoil, words):
+    path = tmp_path / "weights.safetensors"
+    save_file(small, path, metadata={"licence": "MIT"})
+    assert weights_problem(path) == ""
+    path.write_bytes(spoil(path.read_bytes()))
+    assert words in weights_problem(path)
 
 
 def test_the_parts_of_a_network_are_put_together(store, monkeypatch, small):

@@ -13,7 +13,7 @@ from export.checkpoints.weights import Terms, import_checkpoint, load_network  #
 from export.networks.published.registry import NETWORKS  # noqa: E402
 from export.onnx.recipes import RECIPES, recipe  # noqa: E402
 from export.onnx.write import Runner, check, export_graph, write_published  # noqa: E402
-from tests.export.onnx.miniatures import MINIATURES, miniature, miniature_graph  # noqa: E402
+from tests.export.onnx.miniatures import MINIATURES, miniature, miniature_graph, save_miniature  # noqa: E402
 from tests.golden.cases import WEIGHTS, GoldenNetwork  # noqa: E402
 
 TERMS = Terms(licence="BSD-3-Clause", commercial_use="yes", source="https://home.example/weights.pth")
@@ -96,6 +96,31 @@ def test_a_model_that_computes_something_else_is_not_written(tmp_path, animevide
     with pytest.raises(ModelError, match=r"ONNX Runtime is off by .*; at most 0e\+00"):
         write_published(strict, animevideo, tmp_path / "model.onnx", terms=TERMS)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_of_which_nothing_may_be_half_has_no_half_model(tmp_path, animevideo):
+    whole = replace(recipe("realesr-animevideov3"), half_scopes=("nowhere",))
+    with pytest.raises(ModelError, match="needs float32 everywhere; export it as fp32"):
+        write_published(whole, animevideo, tmp_path / "model.onnx", terms=TERMS, precision="fp16")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_the_runtime_could_not_read_gets_no_name(tmp_path, animevideo):
+    wrong = replace(recipe("realesr-animevideov3"), metadata={"role": "enhance", "color_space": "cmyk"})
+    with pytest.raises(ModelError, match=r"farshore\.color_space is 'cmyk'"):
+        write_published(wrong, animevideo, tmp_path / "model.onnx", terms=TERMS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_interpolators_say_which_moments_they_make(tmp_path):
+    assert save_miniature("rife-v3", tmp_path).card.moments == "middle"
+    assert save_miniature("rife-v4.6", tmp_path).card.moments == "any"
+
+
+def test_a_colorizer_that_cannot_encode_references_names_the_model_that_does():
+    companion = RECIPES[RECIPES["exemplar"].metadata["reference_model"]]
+    assert companion.metadata["role"] == "reference"
+    assert companion.network == RECIPES["exemplar"].network
 
 
 @pytest.mark.parametrize("name", RECIPES)

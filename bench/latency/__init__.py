@@ -1,0 +1,1 @@
+"""How long each stage takes, and the chain of all of them."""

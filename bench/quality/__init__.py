@@ -1,0 +1,1 @@
+"""How good the models are, on held-out material, beside what classical filters can do."""

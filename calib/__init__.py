@@ -1,0 +1,1 @@
+"""INT8: choose frames, collect ranges, insert Q/DQ, measure what it cost."""

@@ -1,0 +1,288 @@
+"""From a float32 model and some films to a quantized model whose loss is known and bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from calib.balance import balance
+from calib.bound import Search, milliseconds, search
+from calib.card import save_model
+from calib.collect import collect
+from calib.correct import corrected_biases
+from calib.footage import Choice, choose, shared_out, survey
+from calib.graph import SCHEMES, Form, Range, insert, quantized_layers
+from calib.loss import TRUTH_PSNR, Judge, unit_of
+from calib.onnx_tools import Values, prepare
+from calib.options import DEFAULT_BOUNDS, Options, Report
+from calib.placement import Layers, Placement, find_layers, place
+from calib.ranges import METHODS, Method, choose_all
+from calib.record import Recording, read_runs, record
+from calib.simplify import channels_of, simplify
+from calib.table import Table, check_fits
+from calib.table import load as load_table
+from engine.chain import open_backend
+from engine.errors import CalibrationError, ConfigError, UnsupportedModelError
+from engine.model import Model
+from engine.settings import Settings
+
+RANKED_ON = 4
+"""Pictures by which methods are compared and layers are ranked: of those that ranges were collected from."""
+
+OnStep = Callable[[str, int, int | None], None]
+"""Told what is being done, how much of it, and of how much where that is known."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """The model being quantized, and what is known so far."""
+
+    model: Model
+    graph: onnx.ModelProto
+    form: Form
+    layers: tuple[str, ...]
+    ranges: Mapping[str, Range] = field(default_factory=dict[str, Range])
+    biases: Mapping[str, Values] = field(default_factory=dict[str, Values])
+
+    def place(self, layers: Sequence[str]) -> Placement:
+        return place(self.graph, layers, SCHEMES[self.form].fused)
+
+    def build(self, layers: Sequence[str]) -> onnx.ModelProto:
+        return insert(self.graph, self.place(layers), self.ranges, self.form, biases=self.biases)
+
+
+def calibrate(
+    model: Model,
+    films: Sequence[Path],
+    output: Path,
+    options: Options | None = None,
+    *,
+    settings: Settings | None = None,
+    table: Path | None = None,
+    on_step: OnStep = lambda what, done, total: None,
+) -> Report:
+    """Quantize a model on footage.
+
+    Parameters
+    ----------
+    model : float32, of a role that stands in the chain
+    films : to calibrate on; the end of each is kept apart
+    output : the .onnx file; replaced only when the new one is whole
+    settings : of the restoration in which the model will stand
+    table : of an earlier calibration of this very model, whose ranges are used instead of collecting them again
+
+    Raises
+    ------
+    CalibrationError
+        A film is damaged or too short, or the bound cannot be kept.
+    """
+    options, settings = options or Options(), settings or Settings()
+    started = time.perf_counter()
+    bound = options.max_loss or DEFAULT_BOUNDS[unit_of(model.card.role)]
+    work, layers = _prepare(model, options.form)
+    with tempfile.TemporaryDirectory(prefix="farshore-calibrate-") as folder:
+        recording = _record(model, films, options, settings, Path(folder), on_step)
+        seen = _seen(work, films, recording, options, table, on_step)
+        judge = Judge(model, options.threads)
+        rank_on = _spread(recording.calibration, RANKED_ON)
+        losses = _choose_method(work, seen, options, judge, rank_on, on_step)
+        method: Method = min(losses, key=lambda name: losses[name])
+        is_balanced, loss = _balance(work, seen, method, judge, rank_on, losses[method])
+        is_corrected = _correct(work, judge, rank_on, loss, options, on_step)
+        timed_inputs = read_runs(rank_on[0])[-1]
+        is_timed = options.form == "cpu"
+        found = search(
+            judge,
+            work.build,
+            work.layers,
+            max_loss=bound,
+            rank_on=rank_on,
+            measure_on=recording.held_apart,
+            timed={} if is_timed else None,
+            timed_inputs=timed_inputs,
+            whole_curve=options.whole_curve,
+            on_point=lambda done, total: on_step("search", done, total),
+        )
+        kept = set(found.points[found.chosen].kept)
+        graph = work.build([name for name in work.layers if name not in kept])
+        float_ms = milliseconds({"float32": model.data}, timed_inputs)["float32"] if is_timed else None
+    facts = _facts(graph, found, method, bound, options, seen, is_balanced=is_balanced, is_corrected=is_corrected)
+    made = save_model(graph, model, output, options.form, facts)
+    return Report(
+        model=made,
+        table=seen,
+        search=found,
+        layers=layers,
+        method=method,
+        method_losses=losses,
+        is_balanced=is_balanced,
+        is_bias_corrected=is_corrected,
+        seconds=time.perf_counter() - started,
+        float_milliseconds=float_ms,
+        sizes=(len(model.data), len(made.data)),
+    )
+
+
+def _prepare(model: Model, form: Form) -> tuple[_Work, Layers]:
+    if model.card.precision != "fp32":
+        raise UnsupportedModelError(
+            f"model {model.card.name}: is {model.card.precision}; calibrate the float32 model that it was made of"
+        )
+    graph = prepare(model.data, model.card.name)
+    simplify(graph)
+    layers = find_layers(graph)
+    # TensorRT runs first layers well in half precision; on a processor they cost as much as any: the search decides.
+    names = tuple(name for name in layers.candidates if form == "cpu" or name not in layers.first)
+    if not names:
+        raise UnsupportedModelError(f"model {model.card.name}: has no convolution that could run in 8 bits")
+    return _Work(model=model, graph=graph, form=form, layers=names), layers
+
+
+def _record(
+    model: Model, films: Sequence[Path], options: Options, settings: Settings, folder: Path, on_step: OnStep
+) -> Recording:
+    if not films:
+        raise ConfigError("footage: got none; give one film or more")
+    choices: list[Choice] = []
+    frames, apart = (shared_out(count, len(films)) for count in (options.frames, options.held_apart))
+    for index, film in enumerate(films):
+        looks = survey(film, settings.input, lambda done: on_step("look", done, None))
+        choices.append(choose(film, looks, max(1, frames[index]), max(1, apart[index])))
+    total = sum(len(choice.calibration) + len(choice.held_apart) for choice in choices)
+    backend = open_backend(settings.runtime)
+    return record(model, choices, settings, backend, folder, lambda done: on_step("run", done, total))
+
+
+def _seen(
+    work: _Work,
+    films: Sequence[Path],
+    recording: Recording,
+    options: Options,
+    table: Path | None,
+    on_step: OnStep,
+) -> Table:
+    tensors = work.place(work.layers).tensors
+    if table is not None:
+        known = load_table(table)
+        check_fits(known, work.model.sha256, tensors, table)
+        return known
+    total = len(recording.calibration)
+    histograms = collect(
+        work.graph,
+        tensors,
+        recording.calibration,
+        threads=options.threads,
+        on_picture=lambda done: on_step("collect", done, total),
+    )
+    return Table(
+        model=work.model.card.name,
+        sha256=work.model.sha256,
+        footage=tuple(f"{film.name} sha256 {_sha256(film)}" for film in films),
+        runs=total,
+        histograms=histograms,
+    )
+
+
+def _choose_method(
+    work: _Work, seen: Table, options: Options, judge: Judge, pictures: Sequence[Path], on_step: OnStep
+) -> dict[Method, float]:
+    """Put the best method's ranges into the work; return the losses of those tried."""
+    methods: tuple[Method, ...] = METHODS if options.method == "auto" else (options.method,)
+    scheme = SCHEMES[options.form]
+    ranges: dict[Method, Mapping[str, Range]] = {}
+    losses: dict[Method, float] = {}
+    for done, method in enumerate(methods, start=1):
+        work.ranges = ranges[method] = choose_all(seen.histograms, method, scheme)
+        losses[method] = judge.judge(work.build(work.layers), pictures).value
+        on_step("ranges", done, len(methods))
+    work.ranges = ranges[min(losses, key=lambda name: losses[name])]
+    return losses
+
+
+def _balance(
+    work: _Work, seen: Table, method: Method, judge: Judge, pictures: Sequence[Path], loss: float
+) -> tuple[bool, float]:
+    """Balance joined tensors where that loses less; return whether it did, and the loss."""
+    made_of_integers = work.place(work.layers).from_integers
+    balanced = balance(work.graph, seen.histograms, channels_of(work.graph.graph), made_of_integers)
+    ranges = choose_all(balanced.histograms, method, SCHEMES[work.form])
+    changed = replace(work, graph=balanced.model, ranges=ranges)
+    found = judge.judge(changed.build(work.layers), pictures).value
+    if found >= loss:
+        return False, loss
+    work.graph, work.ranges = balanced.model, ranges
+    return True, found
+
+
+def _correct(
+    work: _Work, judge: Judge, pictures: Sequence[Path], loss: float, options: Options, on_step: OnStep
+) -> bool:
+    """Correct biases where that loses less; return whether it did."""
+
+    def quantize(biases: Mapping[str, Values]) -> onnx.ModelProto:
+        return insert(work.graph, work.place(work.layers), work.ranges, work.form, biases=biases)
+
+    biases = corrected_biases(work.graph, work.layers, quantize, pictures, threads=options.threads)
+    on_step("correct", 1, 1)
+    if judge.judge(quantize(biases), pictures).value >= loss:
+        return False
+    work.biases = biases
+    return True
+
+
+def _facts(
+    graph: onnx.ModelProto,
+    found: Search,
+    method: Method,
+    bound: float,
+    options: Options,
+    seen: Table,
+    *,
+    is_balanced: bool,
+    is_corrected: bool,
+) -> dict[str, Any]:
+    """Return what the card says: `engine/models/README.md` has the contract."""
+    point = found.points[found.chosen]
+    facts: dict[str, Any] = {
+        "form": options.form,
+        "loss": round(point.loss.value, 5),
+        "worst_loss": round(point.loss.worst, 5),
+        "unit": point.loss.unit,
+        "max_loss": bound,
+        "pictures": point.loss.pictures,
+        "calibrated_on": seen.runs,
+        "footage": list(seen.footage),
+        "method": method,
+        "balanced": is_balanced,
+        "bias_corrected": is_corrected,
+        "layers": len(quantized_layers(graph)),
+        "layers_kept": list(point.kept),
+        "source_sha256": seen.sha256,
+    }
+    if point.loss.psnr is not None:
+        facts |= {"psnr_to_float": round(point.loss.psnr, 2), "assumed_psnr": TRUTH_PSNR}
+    return facts
+
+
+def _spread(pictures: Sequence[Path], count: int) -> list[Path]:
+    """Return up to `count` pictures, evenly chosen."""
+    return (
+        [pictures[index * len(pictures) // count] for index in range(count)]
+        if len(pictures) > count
+        else list(pictures)
+    )
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CalibrationError(f"footage {path}: cannot be read ({error.strerror}); check the path") from error

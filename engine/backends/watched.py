@@ -1,0 +1,50 @@
+"""A backend around another one that notes when its models run."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from engine.backends.base import Array, Backend, Profile, Session
+from engine.model import Model
+from engine.trace import Trace, TracedModel
+
+
+class WatchedBackend(Backend):
+    """Runs models with another backend and keeps each run in a trace.
+
+    Where a backend returns before its device has finished, the slice ends when it returns.
+
+    Parameters
+    ----------
+    inner : does the work
+    trace : keeps the runs
+    """
+
+    def __init__(self, inner: Backend, trace: Trace) -> None:
+        self.name = inner.name
+        self._inner, self._trace = inner, trace
+
+    def open(self, model: Model, profile: Profile, threads: int) -> Session:
+        """Make a model ready with the other backend."""
+        session = self._inner.open(model, profile, threads)
+        opened = TracedModel(name=model.card.name, sha256=model.sha256, shapes=dict(profile.shapes), threads=threads)
+        self._trace.models.append(opened)
+        return _WatchedSession(session, profile, self._trace, len(self._trace.models) - 1)
+
+
+class _WatchedSession(Session):
+    def __init__(self, inner: Session, profile: Profile, trace: Trace, number: int) -> None:
+        super().__init__(inner.model, profile, inner.output_shapes)
+        self._inner, self._trace, self._number = inner, trace, number
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any = None) -> None:
+        """Run; the session within checks what it is given."""
+        start = time.perf_counter_ns()
+        self._inner.enqueue(inputs, outputs, cuda_stream)
+        self._trace.ran(self._number, start, time.perf_counter_ns())
+
+    def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:
+        self._inner.enqueue(inputs, outputs, cuda_stream)

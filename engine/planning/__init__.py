@@ -1,0 +1,1 @@
+"""Says beforehand what a machine can restore live: `farshore plan`."""

@@ -1,0 +1,196 @@
+"""An interpolation model at one scale: its tensors, its sessions, and one run of it."""
+
+import cv2
+import numpy as np
+
+from engine.backends.base import Array, Backend, Profile
+from engine.errors import UnsupportedModelError
+from engine.model import Model
+from engine.stages.dense_motion import DenseMotion
+from engine.stages.luma import Plane
+from engine.stages.sessions import Sessions
+from engine.stages.window import padded_size, write_padded
+from engine.types import Planes
+
+
+class FlowModel:
+    """The tensors and sessions of an interpolation model for pictures of one size.
+
+    Parameters
+    ----------
+    model : of role `interpolate`
+    backend : what it runs on
+    size : (height, width) of the pictures given to `fill`
+    divisor : how many times smaller the model sees them
+
+    Attributes
+    ----------
+    first, second : float32 (1, C, h, w), the pictures as the model sees them; filled plane by plane, change places in
+        `advance`
+    frame : float32 (1, C, h, w), the picture that the last run made; None where the model makes none
+    has_flow : whether it tells the motion
+    shape : (5, h, w) of the motion that a run writes: flow (4) and mask (1)
+    cell : pixels of the given pictures per value of it
+    padded : (height, width) of what the motion covers, at least `size`
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model's tensors are not those of an interpolator.
+    """
+
+    def __init__(self, model: Model, backend: Backend, size: tuple[int, int], divisor: int = 1) -> None:
+        card = model.card
+        self._divisor, self._name = divisor, card.name
+        channels = 3 if card.color_space == "rgb" else 1
+        self.padded = padded_size(*size, card.size_multiple * divisor)
+        self._whole = np.empty(self.padded if divisor > 1 else (0, 0), np.float32)
+        seen = (self.padded[0] // divisor, self.padded[1] // divisor)
+        self.first = np.zeros((1, channels, *seen), np.float32)
+        self.second = self.first.copy()
+        self._timestep = np.zeros(1, np.float32)
+        self._inputs: dict[str, Array] = {"first": self.first, "second": self.second}
+        if card.moments == "any":
+            self._inputs["timestep"] = self._timestep
+        self._given = GivenMotion(*seen) if "motion" in model.inputs else None
+        if self._given is not None:
+            self._inputs["motion"] = self._given.tensor
+        self._sessions = Sessions(model, backend, Profile({name: array.shape for name, array in self._inputs.items()}))
+        self._open_outputs(seen)
+
+    def _open_outputs(self, seen: tuple[int, int]) -> None:
+        shapes = self._sessions.current.output_shapes
+        self._outputs: dict[str, Array] = {}
+        self.has_flow = "flow" in shapes and "mask" in shapes
+        self.frame: Array | None = np.zeros(shapes["frame"], np.float32) if "frame" in shapes else None
+        self._seen_cell = max(seen)
+        self.shape = (5, 1, 1)
+        if self.has_flow:
+            height, width = shapes["flow"][2:]
+            self._seen_cell = seen[0] // height
+            if (height * self._seen_cell, width * self._seen_cell) != seen or shapes["mask"][2:] != (height, width):
+                raise UnsupportedModelError(
+                    f"model {self._name}: flow {shapes['flow']} and mask {shapes['mask']} for pictures of {seen}; "
+                    "wanted both at an integer fraction of the size"
+                )
+            self.shape = (5, height, width)
+        self.cell = self._seen_cell * self._divisor
+        self._scratch = np.zeros(self.shape, np.float32)
+        self._bind(self._scratch, self.frame)
+        for name in shapes:
+            if name not in self._outputs:
+                self._outputs[name] = np.zeros(shapes[name], np.float32)
+
+    def fill(self, plane: Plane, target: Plane) -> None:
+        """Write a plane (h, w) of a picture into a plane of `first` or `second`: reflected at the end, reduced."""
+        if self._divisor == 1:
+            write_padded(plane, target)
+            return
+        write_padded(plane, self._whole)
+        cv2.resize(self._whole, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_AREA)
+
+    def advance(self) -> None:
+        """Make the second picture the first; the second is then to be filled."""
+        self.first, self.second = self.second, self.first
+
+    def begin(self) -> None:
+        """Begin with another pair of pictures: find the motion that the model is given, where it takes one."""
+        if self._given is not None:
+            middle = self.first.shape[1] // 2
+            self._given.find(self.first[0, middle], self.second[0, middle])
+
+    def find(self, timestep: float, out: Planes) -> None:
+        """Write the motion from a moment between the two pictures into `out`, in pixels of the given pictures."""
+        self.run(self.first, self.second, timestep, out, self.frame)
+        self.enlarge(out)
+
+    def run(self, first: Array, second: Array, timestep: float, out: Planes, frame: Array | None) -> None:
+        """Run the model once.
+
+        Parameters
+        ----------
+        first, second : float32 (1, C, h, w), pictures as the model sees them
+        timestep : in (0, 1); a model of the middle alone does not look at it
+        out : float32 `shape`, contiguous; flow, in pixels of `first`, and mask are written; a cross-fade where the
+            model tells no motion
+        frame : float32 (1, C, h, w), where the picture goes; None where the model makes none
+
+        Raises
+        ------
+        EngineError
+            The backend failed.
+        """
+        self._timestep[0] = timestep
+        self._inputs["first"], self._inputs["second"] = first, second
+        self._bind(out, frame)
+        if not self.has_flow:
+            still(out, timestep)
+        self._sessions.current.enqueue(self._inputs, self._outputs)
+
+    def enlarge(self, motion: Planes) -> None:
+        """Turn flow in pixels that the model sees into flow in pixels of the given pictures, in place."""
+        if self._divisor != 1 and self.has_flow:
+            np.multiply(motion[:4], self._divisor, out=motion[:4])
+
+    @property
+    def seen_cell(self) -> int:
+        """Pixels that the model sees per value of the motion."""
+        return self._seen_cell
+
+    def measure(self, threads: int) -> float:
+        """Time one run, seconds."""
+        self._timestep[0] = 0.5
+        self._bind(self._scratch, self.frame)
+        return self._sessions.time(threads, self._inputs, self._outputs)
+
+    def use_threads(self, threads: int) -> None:
+        """Run on that many threads from now on."""
+        self._sessions.use(threads)
+
+    def close(self) -> None:
+        """Close the sessions."""
+        self._sessions.close()
+
+    def _bind(self, motion: Planes, frame: Array | None) -> None:
+        if self.has_flow:
+            self._outputs["flow"] = motion[None, :4]
+            self._outputs["mask"] = motion[None, 4:]
+        if frame is not None:
+            self._outputs["frame"] = frame
+
+
+class GivenMotion:
+    """Motion between two pictures, both ways, as models take it that mend motion rather than find it.
+
+    Parameters
+    ----------
+    height, width : of the pictures; multiples of 4
+
+    Attributes
+    ----------
+    tensor : float32 (1, 4, height / 4, width / 4), x and y from the first picture to the second, then back; pixels
+    """
+
+    def __init__(self, height: int, width: int) -> None:
+        self._motion = DenseMotion(height, width)
+        self._pictures = np.zeros((2, *self._motion.size), np.uint8)
+        self._way = np.zeros((*self._motion.size, 2), np.float32)
+        self._small_way = np.zeros((height // 4, width // 4, 2), np.float32)
+        self.tensor = np.zeros((1, 4, height // 4, width // 4), np.float32)
+
+    def find(self, first: Plane, second: Plane) -> None:
+        """Fill the tensor for two pictures, float32 (height, width), 0..1."""
+        for picture, out in zip((first, second), self._pictures, strict=True):
+            self._motion.reduce(picture, out)
+        rows, columns = self._small_way.shape[:2]
+        for number in (0, 1):
+            self._motion.find(self._pictures[number], self._pictures[1 - number], self._way)
+            cv2.resize(self._way, (columns, rows), dst=self._small_way, interpolation=cv2.INTER_AREA)
+            for axis, scale in enumerate(self._motion.scale):
+                np.multiply(self._small_way[..., axis], scale, out=self.tensor[0, 2 * number + axis])
+
+
+def still(out: Planes, timestep: float) -> None:
+    """Write no motion and a plain cross-fade into `out` (5, h, w)."""
+    out[:4] = 0.0
+    out[4] = 1.0 - timestep

@@ -1,0 +1,186 @@
+"""Keeps colour steady from picture to picture: chroma is carried along the motion as far as the motion explains luma.
+
+For colorizers that see every picture on its own, whose colours flicker. Motion is found on the luma itself, by inverse
+search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), both ways; where the two ways do not
+meet, something was hidden or uncovered (Sundaram, Brox and Keutzer, "Dense Point Trajectories", ECCV 2010).
+"""
+
+import cv2
+import numpy as np
+
+from engine.stages.luma import Plane
+from engine.stages.warp import sample_along
+from engine.types import Planes
+
+MISFIT = 0.03
+"""Difference of luma along the motion, in the mean of a small window, at which trust has fallen to 1/e."""
+
+WINDOW = 5
+"""Side of that window, pixels of the working size: grain averages out in it, edges do not."""
+
+WAY_SHARE, WAY_PIXELS = 0.01, 0.5
+"""Square of the distance by which there and back miss at which trust has fallen to 1/e: this share of both ways'
+squares, and these pixels squared."""
+
+FIRM = 0.05
+"""Trust from which a reference's colours are carried on undiminished."""
+
+LIKENESS, BLOCKS, ALIKE_SHARE = 0.85, 4, 0.5
+"""A reference shows the picture itself where, along the motion, at least this share of its 4x4 blocks that show
+anything correlate this much; of 1550 pairs of different pictures none does."""
+
+LEAST_DEVIATION = 0.01
+"""Deviation of luma below which a picture is one grey and is like everything."""
+
+SMALLEST = 32
+"""Rows and columns below which no motion can be looked for: OpenCV 5.0's search reads beyond smaller pictures."""
+
+
+class Steadiness:
+    """Blends each picture's chroma with that of the picture before, within one shot.
+
+    Motion is found at the colorizer's working size; chroma is carried at the size in which the film gets it, sampled
+    from the picture before, so that a reference's detail is not lost on the way.
+
+    Parameters
+    ----------
+    size : (height, width) of luma: the colorizer's working size; at least `SMALLEST` each
+    fine_size : (height, width) of chroma
+    strength : weight of the chroma carried over where the motion explains everything, 0 to 1
+    """
+
+    def __init__(self, size: tuple[int, int], fine_size: tuple[int, int], strength: float) -> None:
+        self._strength = strength
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._codes, self._codes_before = np.zeros((2, *size), np.uint8)
+        self._luma_before, self._scaled, self._moved, self._sure_before = np.zeros((4, *size), np.float32)
+        self._back, self._forth, self._returned, self._squares = np.zeros((4, *size, 2), np.float32)
+        self._misfit, self._length, self._trust = np.zeros((3, *size), np.float32)
+        self._ones = np.ones(size, np.float32)
+        self._fine_size, self._times = (fine_size[1], fine_size[0]), (fine_size[1] / size[1], fine_size[0] / size[0])
+        self._ab_before = np.zeros((2, *fine_size), np.float32)
+        self._fine_back = np.zeros((*fine_size, 2), np.float32)
+        self._fine_trust, self._carried = np.zeros((2, *fine_size), np.float32)
+        self._has_before = self._is_anchored = False
+        self._flow.calc(self._codes, self._codes, self._back)  # the first call settles what scales later ones work at
+
+    def reset(self) -> None:
+        """Begin a shot."""
+        self._has_before = self._is_anchored = False
+
+    def anchor(self, luma: Plane, ab: Planes) -> None:
+        """Let a reference stand for the picture before: where the next one shows the same, it takes these colours.
+
+        Parameters
+        ----------
+        luma, ab : as `steady` takes them
+        """
+        self._code(luma)
+        self._sure_before.fill(1.0)
+        self._keep(luma, ab)
+        self._is_anchored = True
+
+    def steady(self, luma: Plane, ab: Planes) -> None:
+        """Blend a picture's chroma, in place, with what came before.
+
+        Parameters
+        ----------
+        luma : float32 `size`, Y' in [0, 1]
+        ab : float32 (2, `fine_size`), in any numbers
+        """
+        self._code(luma)
+        if self._has_before:
+            self._find_trust(luma)
+            self._weigh()
+            for axis, times in enumerate(self._times):
+                np.multiply(self._back[..., axis], times, out=self._squares[..., axis])
+            cv2.resize(self._squares, self._fine_size, dst=self._fine_back, interpolation=cv2.INTER_LINEAR)
+            cv2.resize(self._trust, self._fine_size, dst=self._fine_trust, interpolation=cv2.INTER_LINEAR)
+            for before, now in zip(self._ab_before, ab, strict=True):
+                sample_along(before, self._fine_back, self._carried)
+                np.subtract(self._carried, now, out=self._carried)
+                np.multiply(self._carried, self._fine_trust, out=self._carried)
+                np.add(now, self._carried, out=now)
+        else:
+            self._sure_before.fill(0.0)
+        self._keep(luma, ab)
+        self._is_anchored = False
+
+    def _code(self, luma: Plane) -> None:
+        np.multiply(luma, 255.0, out=self._scaled)
+        np.clip(self._scaled, 0.0, 255.0, out=self._scaled)
+        np.copyto(self._codes, self._scaled, casting="unsafe")
+
+    def _keep(self, luma: Plane, ab: Planes) -> None:
+        np.copyto(self._luma_before, luma)
+        np.copyto(self._ab_before, ab)
+        self._codes, self._codes_before = self._codes_before, self._codes
+        self._has_before = True
+
+    def _weigh(self) -> None:
+        """Turn trust into the weight of what is carried: a reference's colours stay, the network's own fade slowly."""
+        sure, trust = self._misfit, self._trust
+        np.minimum(trust, FIRM, out=sure)
+        np.multiply(sure, 1.0 / FIRM, out=sure)
+        sample_along(self._sure_before, self._back, self._moved)
+        np.multiply(sure, self._moved, out=sure)
+        np.multiply(trust, self._strength, out=trust)
+        np.maximum(trust, sure, out=trust)
+        np.copyto(self._sure_before, sure)
+
+    def _find_trust(self, luma: Plane) -> None:
+        """Find the motion back to the picture before, and the weight of what it carries, `_trust`."""
+        back, forth, trust = self._back, self._forth, self._trust
+        for flow in (back, forth):
+            flow.fill(0.0)  # what it holds is where the search begins: nothing of another shot may be left in it
+        self._flow.calc(self._codes, self._codes_before, back)
+        self._flow.calc(self._codes_before, self._codes, forth)
+        self._find_misfit(luma)
+        if self._is_anchored and not self._shows_the_same(luma):
+            self._sure_before.fill(0.0)
+            trust.fill(0.0)
+            return
+        sample_along(forth, back, self._returned)
+        self._square_lengths(back, self._length)
+        self._square_lengths(self._returned, trust)
+        np.add(self._length, trust, out=self._length)
+        np.multiply(self._length, WAY_SHARE, out=self._length)
+        np.add(self._length, WAY_PIXELS, out=self._length)
+        np.add(back, self._returned, out=self._returned)
+        self._square_lengths(self._returned, trust)
+        np.divide(trust, self._length, out=trust)
+        np.add(trust, self._misfit, out=trust)
+        np.negative(trust, out=trust)
+        np.exp(trust, out=trust)
+        sample_along(self._ones, back, self._misfit, cv2.BORDER_CONSTANT)
+        np.multiply(trust, self._misfit, out=trust)  # nothing comes from outside the picture
+
+    def _find_misfit(self, luma: Plane) -> None:
+        """Put the square of luma's difference along the motion, in units of `MISFIT`, into `_misfit`.
+
+        A change of the whole picture's brightness, flicker, does not count.
+        """
+        sample_along(self._luma_before, self._back, self._scaled)
+        np.subtract(luma, self._scaled, out=self._scaled)
+        np.subtract(self._scaled, cv2.mean(self._scaled)[0], out=self._scaled)
+        cv2.boxFilter(self._scaled, -1, (WINDOW, WINDOW), dst=self._misfit, borderType=cv2.BORDER_REFLECT_101)
+        np.multiply(self._misfit, 1.0 / MISFIT, out=self._misfit)
+        np.multiply(self._misfit, self._misfit, out=self._misfit)
+
+    def _shows_the_same(self, luma: Plane) -> bool:
+        """Whether a reference, brought along the motion, is this picture, but for what came or went."""
+        sample_along(self._luma_before, self._back, self._moved)
+        seen = alike = 0
+        for rows in np.array_split(np.arange(luma.shape[0]), BLOCKS):
+            for columns in np.array_split(np.arange(luma.shape[1]), BLOCKS):
+                block = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+                pair = [np.ascontiguousarray(plane[block]) for plane in (luma, self._moved)]
+                if min(float(plane.std()) for plane in pair) >= LEAST_DEVIATION:
+                    seen += 1
+                    alike += float(cv2.matchTemplate(pair[0], pair[1], cv2.TM_CCOEFF_NORMED)[0, 0]) >= LIKENESS
+        return seen > 0 and alike >= ALIKE_SHARE * seen
+
+    def _square_lengths(self, vectors: Planes, out: Plane) -> None:
+        """Write the squared lengths of vectors (height, width, 2) into `out`."""
+        np.multiply(vectors, vectors, out=self._squares)
+        np.add(self._squares[..., 0], self._squares[..., 1], out=out)

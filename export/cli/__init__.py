@@ -1,0 +1,1 @@
+"""Commands of this room for the `farshore` program, found by the entry-point group `farshore.commands`."""

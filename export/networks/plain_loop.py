@@ -1,0 +1,135 @@
+"""A plain PyTorch loop over the built-in networks: frame by frame, stage after stage, as authors' scripts run theirs.
+
+For `farshore bench peers`. No threads beside each other, no queues, no graph optimisation; eager float32.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.errors import UnsupportedModelError
+from engine.model import Model
+from engine.stages.flow_model import GivenMotion
+from export.networks.film_colorize import FilmColorize
+from export.networks.film_interpolate import FilmInterpolate
+from export.networks.film_restore import FilmRestore
+
+NETWORKS: Mapping[str, type[nn.Module]] = {
+    "enhance": FilmRestore,
+    "interpolate": FilmInterpolate,
+    "colorize": FilmColorize,
+}
+"""Role → network of the built-in model that plays it."""
+
+Picture = npt.NDArray[np.uint8]
+
+
+def network_of(model: Model) -> nn.Module:
+    """Return a built-in model as a PyTorch network, with the weights of its ONNX file.
+
+    Raises
+    ------
+    UnsupportedModelError
+        The network in this checkout is not that of the file.
+    """
+    network = NETWORKS[model.card.role]()
+    stored = {item.name: numpy_helper.to_array(item) for item in onnx.load_from_string(model.data).graph.initializer}
+    state: dict[str, Tensor] = {}
+    for name, tensor in network.state_dict().items():
+        array = stored.get(name)
+        if array is not None and array.shape == tuple(tensor.shape):
+            state[name] = torch.from_numpy(array.copy())
+        elif tensor.numel() == 1:
+            state[name] = tensor  # a single number, which the exporter has folded into the graph
+        else:
+            raise UnsupportedModelError(
+                f"model {model.card.name}: its file lacks {name} {tuple(tensor.shape)}; the network in this checkout "
+                "is another version; export it again"
+            )
+    network.load_state_dict(state)
+    return network.eval()
+
+
+class PlainLoop:
+    """Restores, doubles and colours grey pictures with one network after the other.
+
+    Parameters
+    ----------
+    models : of roles enhance, interpolate and colorize, or some of them; each is left out where it is not given
+    threads : of PyTorch
+    """
+
+    def __init__(self, models: Sequence[Model], *, threads: int) -> None:
+        torch.set_num_threads(threads)
+        self._models = {model.card.role: model for model in models}
+        self._networks = {model.card.role: network_of(model) for model in models}
+
+    @torch.inference_mode()
+    def run(self, pictures: Sequence[Picture]) -> int:
+        """Run over pictures (H, W), height and width multiples of 16; return how many came out."""
+        film = [torch.from_numpy(picture).float().div(255)[None, None] for picture in pictures]
+        count = 0
+        for _ in self._coloured(self._doubled(self._cleaned(film))):
+            count += 1
+        return count
+
+    def _cleaned(self, film: Sequence[Tensor]) -> Iterator[Tensor]:
+        network = self._networks.get("enhance")
+        if network is None:
+            yield from film
+            return
+        past, future = self._models["enhance"].card.window
+        height, width = film[0].shape[-2:]
+        neutral = torch.full((1, 2 * (past + 1 + future), height // 2, width // 2), 0.5)
+        for number in range(len(film)):
+            near = [film[min(max(at, 0), len(film) - 1)] for at in range(number - past, number + future + 1)]
+            yield network(torch.cat(near, 1), neutral, torch.ones(1))[0].clamp(0, 1)
+
+    def _doubled(self, film: Iterator[Tensor]) -> Iterator[Tensor]:
+        network, first, given = self._networks.get("interpolate"), None, None
+        for second in film:
+            if network is not None and first is not None:
+                motion: tuple[Tensor, ...] = ()
+                if "motion" in self._models["interpolate"].inputs:
+                    given = given or GivenMotion(*first.shape[-2:])
+                    given.find(first[0, 0].numpy(), second[0, 0].numpy())
+                    motion = (torch.from_numpy(given.tensor),)
+                flow, mask = network(first, second, torch.full((1,), 0.5), *motion)[:2]
+                size = (first.shape[-2], first.shape[-1])
+                flow, mask = (functional.interpolate(part, size=size, mode="bilinear") for part in (flow, mask))
+                yield mask * warp(first, flow[:, :2]) + (1 - mask) * warp(second, flow[:, 2:])
+            yield second
+            first = second
+
+    def _coloured(self, film: Iterator[Tensor]) -> Iterator[Tensor]:
+        network = self._networks.get("colorize")
+        if network is None:
+            yield from film
+            return
+        model = self._models["colorize"]
+        size = model.card.working_size or (256, 336)
+        features = model.inputs["reference_features"].shape[1] or 1
+        nothing = (torch.zeros(1, features, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1))
+        luma_before, ab_before = torch.zeros(1, 1, *size), torch.zeros(1, 2, *size)
+        for luma in film:
+            small = functional.interpolate(luma, size=size, mode="area")
+            made = network(small, *nothing, luma_before, ab_before)
+            luma_before, ab_before = small, made[0]
+            height, width = luma.shape[-2] // 2, luma.shape[-1] // 2
+            yield functional.interpolate(made[0], size=(height, width), mode="bilinear")
+
+
+def warp(picture: Tensor, flow: Tensor) -> Tensor:
+    """Return the picture (1, 1, H, W) taken at each place plus flow (1, 2, H, W), x then y, pixels."""
+    height, width = picture.shape[-2:]
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    x = (columns + flow[:, 0] + 0.5) * 2 / width - 1
+    y = (rows + flow[:, 1] + 0.5) * 2 / height - 1
+    grid = torch.stack((x, y), -1)
+    return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -1,0 +1,96 @@
+import onnx
+import pytest
+
+pytest.importorskip("onnx", reason="models are calibrated with onnx, from the calib extra")
+
+from onnx import helper  # noqa: E402
+
+from calib.onnx_tools import prepare  # noqa: E402
+from calib.placement import POINTWISE, find_layers, place  # noqa: E402
+from engine.model import Model  # noqa: E402
+from tests.calib.conftest import tensor  # noqa: E402
+
+
+@pytest.fixture
+def graph(small_model: Model) -> onnx.ModelProto:
+    return prepare(small_model.data, "small")
+
+
+def test_last_layers_and_those_of_means_stay_in_floating_point(graph: onnx.ModelProto) -> None:
+    layers = find_layers(graph)
+    assert layers.candidates == ("stem", "one", "two", "up")
+    assert layers.first == {"stem"}
+    assert dict(layers.always_float) == {"last": "leads to an output", "mix": "sees one value per channel"}
+
+
+def test_additions_and_shuffles_between_layers_are_on_integers(graph: onnx.ModelProto) -> None:
+    found = place(graph, ("one", "two", "up"))
+    assert set(found.tensors) == {"stem", "one", "sum1", "mixed", "shifted", "two", "sum2", "up"}
+
+
+def test_a_layer_put_back_takes_its_tensors_along(graph: onnx.ModelProto) -> None:
+    assert set(place(graph, ("one",)).tensors) == {"stem", "one"}
+
+
+def test_what_leads_to_coordinates_stays_in_floating_point() -> None:
+    weight = tensor("w", [[[[0.1]], [[0.2]]]] * 2)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="inner"),
+        helper.make_node("Conv", ["a", "w"], ["flow"], name="geometric"),
+        helper.make_node("Transpose", ["flow"], ["grid"], name="t", perm=[0, 2, 3, 1]),
+        helper.make_node("GridSample", ["x", "grid"], ["warped"], name="sample"),
+        helper.make_node("Conv", ["warped", "w"], ["b"], name="after"),
+        helper.make_node("Conv", ["b", "w"], ["y"], name="last"),
+    ]
+    shape = (1, 2, 8, 8)
+    made = helper.make_graph(
+        nodes,
+        "flow",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)],
+        [weight],
+    )
+    layers = find_layers(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)]))
+    assert layers.candidates == ("inner", "after")
+    assert layers.always_float["geometric"] == "leads to coordinates"
+
+
+def test_tensors_that_are_only_moved_share_a_scale() -> None:
+    weight, wide = tensor("w", [[[[0.1]]]] * 4), tensor("v", [[[[0.1]] * 5]])
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="one"),
+        helper.make_node("Concat", ["a", "x"], ["joined"], name="join", axis=1),
+        helper.make_node("Conv", ["joined", "v"], ["b"], name="two"),
+        helper.make_node("Conv", ["b", "w"], ["y"], name="last"),
+    ]
+    wide = tensor("v", [[[[0.1]]] * 5])
+    made = helper.make_graph(
+        nodes,
+        "join",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 1, 4, 4))],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 4, 4, 4))],
+        [weight, wide],
+    )
+    found = place(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)]), ("one", "two"))
+    assert found.group["a"] == found.group["x"] == found.group["joined"] != found.group["b"]
+
+
+def test_what_tensorrt_folds_into_a_layer_onnx_runtime_does_not() -> None:
+    weight, slope = tensor("w", [[[[0.1]]]]), tensor("s", [[[0.2]]])
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="one"),
+        helper.make_node("PRelu", ["a", "s"], ["b"], name="act"),
+        helper.make_node("Conv", ["b", "w"], ["c"], name="two"),
+        helper.make_node("Conv", ["c", "w"], ["y"], name="last"),
+    ]
+    shape = (1, 1, 4, 4)
+    made = helper.make_graph(
+        nodes,
+        "prelu",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)],
+        [weight, slope],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+    assert set(place(model, ("one", "two")).tensors) == {"x", "a", "b", "c"}
+    assert set(place(model, ("one", "two"), POINTWISE).tensors) == {"x", "b", "c"}
