@@ -59,6 +59,8 @@ Tile = Annotated[int | None, typer.Option(metavar="PIXELS", help=explain("enhanc
 EnhanceModel = Annotated[
     str | None,
     typer.Option(
+        "--enhance-model",
+        "--enhance-with",
         metavar="NAME|FILE",
         help="A built-in model or an ONNX file; unless given, the one built in for --upscale.",
         rich_help_panel=_PICTURE,
@@ -100,7 +102,14 @@ Interpolate = Annotated[
     ),
 ]
 InterpolateModel = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_MOTION)
+    str | None,
+    typer.Option(
+        "--interpolate-model",
+        "--interpolate-with",
+        metavar="NAME|FILE",
+        help="A built-in model or an ONNX file.",
+        rich_help_panel=_MOTION,
+    ),
 ]
 InterpolateScale = Annotated[
     float | None,
@@ -124,7 +133,14 @@ Saturation = Annotated[
     float | None, typer.Option(metavar="0..2", help=explain("colorize", "saturation"), rich_help_panel=_COLOUR)
 ]
 ColorizeModel = Annotated[
-    str | None, typer.Option(metavar="NAME|FILE", help="A built-in model or an ONNX file.", rich_help_panel=_COLOUR)
+    str | None,
+    typer.Option(
+        "--colorize-model",
+        "--colorize-with",
+        metavar="NAME|FILE",
+        help="A built-in model or an ONNX file.",
+        rich_help_panel=_COLOUR,
+    ),
 ]
 WorkingSize = Annotated[
     int | None, typer.Option(metavar="PIXELS", help=explain("colorize", "working_size"), rich_help_panel=_COLOUR)

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pytest
+import typer
 
 from tests.engine.cli.conftest import Outcome
 
@@ -33,6 +34,15 @@ def test_help(farshore: Command, command: tuple[str, ...]) -> None:
     assert outcome.code == 0
     assert f"Usage: farshore {' '.join(command)}".strip() in outcome.out
     assert outcome.err == ""
+
+
+@pytest.mark.parametrize("stage", ["enhance", "interpolate", "colorize"])
+def test_a_model_is_named_either_way(stage: str) -> None:
+    from engine.cli.main import app
+
+    restore = typer.main.get_command(app).commands["restore"]  # type: ignore[attr-defined]
+    names = [parameter.opts for parameter in restore.params]
+    assert [f"--{stage}-model", f"--{stage}-with"] in names
 
 
 def test_an_unknown_command_is_one_line(farshore: Command) -> None:
