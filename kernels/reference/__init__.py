@@ -1,0 +1,1 @@
+"""What each kernel must compute, in NumPy, written to be read rather than to be fast."""
