@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from bench.memory_film import MemoryFilm, Picture
 from bench.quality.classical import run_filter
 from engine.chain import build_chain
 from engine.damage.model import damage_clip
@@ -26,11 +26,8 @@ from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.model import Model, find_model
 from engine.pipeline import Pipeline
-from engine.pool import BufferPool
 from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings, Settings
-from engine.types import FrameFlags, FrameSpec, PixelFormat
-
-Picture = npt.NDArray[np.uint8]
+from engine.types import FrameSpec
 
 OURS = "farshore"
 
@@ -120,28 +117,14 @@ def draw(width: int, height: int, frames: int) -> list[Picture]:
 class MemoryReader:
     """Pictures in memory as a film of 24 frames a second."""
 
-    def __init__(self, film: Sequence[Picture]) -> None:
-        height, width = film[0].shape
-        self.spec = FrameSpec(
-            format=PixelFormat.GRAY, width=width, height=height, rate=Fraction(RATE), time_base=1 / Fraction(RATE)
-        )
-        self._film, self._pool = film, BufferPool(self.spec.pixels_shape)
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        height, width = pictures[0].shape
+        self._pictures, self._film = pictures, MemoryFilm(height, width, Fraction(RATE))
+        self.spec = self._film.spec
 
     def frames(self) -> Iterator[Frame]:
         """Yield a frame for each picture, one shot."""
-        for index, picture in enumerate(self._film):
-            lease = self._pool.lease()
-            np.multiply(picture, np.float32(1 / 255), out=lease.array[0])
-            yield Frame(
-                pixels=lease.array,
-                format=PixelFormat.GRAY,
-                pts=index,
-                time_base=self.spec.time_base,
-                index=index,
-                flags=FrameFlags.SCENE_CUT if index == 0 else FrameFlags.NONE,
-                duration=self.spec.time_base,
-                leases=(lease,),
-            )
+        return self._film.frames(self._pictures)
 
     def close(self) -> None:
         """Hold nothing."""

@@ -97,28 +97,29 @@ def _scale(
     reach = [_largest(histograms[name]) for name in node.input]
     parts = [slice(int(start), int(end)) for start, end in zip(starts, starts[1:], strict=False)]
     share = [max(_share(array, part) for array in arrays.values()) for part in parts]
-    made: dict[str, NodeProto] = {}
+    made: list[NodeProto] = []
+    before = list(node.input)
     joined: list[Histogram] = []
-    for index, (name, part) in enumerate(zip(list(node.input), parts, strict=True)):
+    for index, (name, part) in enumerate(zip(before, parts, strict=True)):
         power = _power(max(reach) / max(reach[index], 1e-12), share[index])
         if power >= LEAST_GAIN and name not in from_integers:
             for array in arrays.values():
                 array[:, part] /= np.float32(2.0**power)
             scaled = f"{name}/times{2**power}"
-            if scaled not in made:
+            if scaled not in histograms:  # else another concatenation reads it scaled, too
                 factor = f"{scaled}/factor"
                 graph.initializer.append(numpy_helper.from_array(np.asarray(2.0**power, np.float32), factor))
-                made[scaled] = helper.make_node("Mul", [name, factor], [scaled], name=scaled)
+                made.append(helper.make_node("Mul", [name, factor], [scaled], name=scaled))
                 histograms[scaled] = _times(histograms[name], power)
             node.input[index] = scaled
         joined.append(histograms[node.input[index]])
-    if made:
+    if list(node.input) != before:
         histograms[node.output[0]] = _sum(joined)
         for reader in readers:
             name = f"{reader.name}/weight_balanced"
             graph.initializer.append(numpy_helper.from_array(arrays[reader.name], name))
             reader.input[1] = name
-    return list(made.values())
+    return made
 
 
 def _largest(histogram: Histogram) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,10 +25,12 @@ from calib.placement import Layers, Placement, find_layers, place
 from calib.ranges import METHODS, Method, choose_all
 from calib.record import Recording, read_runs, record
 from calib.simplify import channels_of, simplify
+from calib.sums import within_sums
 from calib.table import Table, check_fits
 from calib.table import load as load_table
 from engine.chain import open_backend
 from engine.errors import CalibrationError, ConfigError, UnsupportedModelError
+from engine.file_hash import named_sha256
 from engine.model import Model
 from engine.settings import Settings
 
@@ -136,8 +137,8 @@ def _prepare(model: Model, form: Form) -> tuple[_Work, Layers]:
             f"model {model.card.name}: is {model.card.precision}; calibrate the float32 model that it was made of"
         )
     graph = prepare(model.data, model.card.name)
-    simplify(graph)
-    layers = find_layers(graph)
+    simplify(graph, interleaves=form == "cpu")
+    layers = find_layers(graph, makes_picture=form == "cpu" and model.card.role == "enhance")
     # TensorRT runs first layers well in half precision; on a processor they cost as much as any: the search decides.
     names = tuple(name for name in layers.candidates if form == "cpu" or name not in layers.first)
     if not names:
@@ -184,7 +185,7 @@ def _seen(
     return Table(
         model=work.model.card.name,
         sha256=work.model.sha256,
-        footage=tuple(f"{film.name} sha256 {_sha256(film)}" for film in films),
+        footage=tuple(named_sha256(film, "footage", CalibrationError) for film in films),
         runs=total,
         histograms=histograms,
     )
@@ -199,7 +200,7 @@ def _choose_method(
     ranges: dict[Method, Mapping[str, Range]] = {}
     losses: dict[Method, float] = {}
     for done, method in enumerate(methods, start=1):
-        work.ranges = ranges[method] = choose_all(seen.histograms, method, scheme)
+        work.ranges = ranges[method] = within_sums(work.graph.graph, choose_all(seen.histograms, method, scheme))
         losses[method] = judge.judge(work.build(work.layers), pictures).value
         on_step("ranges", done, len(methods))
     work.ranges = ranges[min(losses, key=lambda name: losses[name])]
@@ -212,7 +213,7 @@ def _balance(
     """Balance joined tensors where that loses less; return whether it did, and the loss."""
     made_of_integers = work.place(work.layers).from_integers
     balanced = balance(work.graph, seen.histograms, channels_of(work.graph.graph), made_of_integers)
-    ranges = choose_all(balanced.histograms, method, SCHEMES[work.form])
+    ranges = within_sums(balanced.model.graph, choose_all(balanced.histograms, method, SCHEMES[work.form]))
     changed = replace(work, graph=balanced.model, ranges=ranges)
     found = judge.judge(changed.build(work.layers), pictures).value
     if found >= loss:
@@ -278,11 +279,3 @@ def _spread(pictures: Sequence[Path], count: int) -> list[Path]:
         if len(pictures) > count
         else list(pictures)
     )
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CalibrationError(f"footage {path}: cannot be read ({error.strerror}); check the path") from error

@@ -12,10 +12,10 @@ from rich import box
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table as RichTable
 
-from calib.extra import calib_extra
 from engine.cli import console, options
 from engine.config_file import load_settings
 from engine.errors import ConfigError
+from engine.extras import needs
 from engine.model import find_model
 from engine.places import models_folder
 
@@ -111,7 +111,7 @@ def calibrate(
     films = [*(footage or []), *(more or [])]
     if not films:
         raise ConfigError("calibrate: got no footage; give a film with --footage")
-    with calib_extra():
+    with needs("calib"):
         from calib import calibrate as work  # late: brings ONNX
         from calib import report as shown
         from calib import table as tables
@@ -147,7 +147,7 @@ def compare_tables(
     as_json: options.Json = False,
 ) -> None:
     """Show how two calibrations of one model differ, tensor by tensor, the most different first."""
-    with calib_extra():
+    with needs("calib"):
         from calib import table as tables
     found = tables.compare(tables.load(one), tables.load(other))
     if as_json:

@@ -22,9 +22,9 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from bench.quality.ciede2000 import ciede2000
 from calib.record import read_runs
 from engine.backends.base import Array
+from engine.media.colour_error import ciede2000
 from engine.model import Model
 from engine.stages.exemplars import AB_RANGE
 from engine.stages.warp import Warper

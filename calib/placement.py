@@ -6,7 +6,8 @@ point begins: a graph that leaves the integers between layers is slower on a pro
 
 In floating point stay, whatever is asked for: layers that lead to an output or to the coordinates of a ``GridSample``
 with no layer between (the last ones, and everything geometric), and layers that see one value per channel (means of
-the whole picture), which cost nothing.
+the whole picture), which cost nothing. Of a network that restores pictures a last layer that only says what is *added*
+to the picture may run in 8 bits: the picture itself stays exact.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import onnx
 from onnx import GraphProto, NodeProto
 
 from calib.onnx_tools import constants, consumers, producers
+
+MOVING = {"Clip", "Slice", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Cast", "Identity"}
+"""Operations that may stand behind a sum."""
 
 LAYERS = {"Conv"}
 """Operations that are worth 8 bits."""
@@ -31,7 +35,7 @@ ACTIVATIONS = frozenset({"Relu", "Clip"})
 POINTWISE = ACTIVATIONS | {"LeakyRelu", "PRelu"}
 """Operations that TensorRT folds so; ONNX Runtime wants the layer's own output quantized before these."""
 
-SHARING = {"Concat", "DepthToSpace", "MaxPool"}
+SHARING = {"Concat", "DepthToSpace", "MaxPool", "Reshape", "Transpose"}
 """Operations that move values and change none: all their tensors share one scale."""
 
 ARITHMETIC = {"Add", "AveragePool", "GlobalAveragePool", "LeakyRelu"}
@@ -70,11 +74,22 @@ class Placement:
     group: Mapping[str, str]
 
 
-def find_layers(model: onnx.ModelProto) -> Layers:
-    """Sort a prepared network's convolutions into candidates and those that stay in floating point."""
+def find_layers(model: onnx.ModelProto, *, makes_picture: bool = False) -> Layers:
+    """Sort a prepared network's convolutions into candidates and those that stay in floating point.
+
+    Parameters
+    ----------
+    model : prepared
+    makes_picture : the outputs are pictures, and a last layer that says what is added to the one that came in may run
+        in 8 bits; what is added to motion may not
+    """
     graph = model.graph
     made_by, weights = producers(graph), constants(graph)
-    ends = {value.name: "leads to an output" for value in graph.output}
+    outputs = [value.name for value in graph.output]
+    if makes_picture:
+        given = {value.name for value in graph.input}
+        outputs = [name for name in outputs if not _adds_to_input(name, given, made_by)]
+    ends = dict.fromkeys(outputs, "leads to an output")
     ends |= {node.input[1]: "leads to coordinates" for node in graph.node if node.op_type == "GridSample"}
     reasons: dict[str, str] = {}
     for tensor, reason in ends.items():
@@ -117,7 +132,7 @@ def place(model: onnx.ModelProto, layers: Collection[str], fused: Collection[str
     for node in graph.node:
         if node.name not in integers:
             continue
-        inputs = node.input[:1] if node.op_type in LAYERS else [name for name in node.input if name]
+        inputs = node.input[:1] if node.op_type in LAYERS | {"Reshape"} else [name for name in node.input if name]
         for name in inputs:
             marked[name] = None
         made.add(_after_activation(node, fused, read_by))
@@ -151,6 +166,16 @@ def _last_heavy(tensor: str, made_by: Mapping[str, NodeProto]) -> list[NodeProto
     return found
 
 
+def _adds_to_input(tensor: str, given: set[str], made_by: Mapping[str, NodeProto]) -> bool:
+    """Tell whether a tensor is a sum to which the network's inputs contribute with no heavy node between."""
+    node = made_by.get(tensor)
+    while node is not None and node.op_type in MOVING:
+        node = made_by.get(node.input[0])
+    if node is None or node.op_type != "Add":
+        return False
+    return any(name in given or (name in made_by and not _last_heavy(name, made_by)) for name in node.input)
+
+
 def _sees_means(node: NodeProto, made_by: Mapping[str, NodeProto]) -> bool:
     before = made_by.get(node.input[0])
     return before is not None and before.op_type in ("ReduceMean", "GlobalAveragePool")
@@ -170,7 +195,9 @@ def _integer_nodes(
     for node in graph.node:  # in the order in which they run: those before are decided
         if node.op_type in fused or node.op_type in SHARING | ARITHMETIC:
             sources = [made_by.get(name) for name in node.input if name]
-            if any(source is not None and source.name in from_layers for source in sources):
+            readers = read_by.get(node.output[0], [])
+            joins_for_layer = node.op_type == "Concat" and any(reader.name in layers for reader in readers)
+            if joins_for_layer or any(source is not None and source.name in from_layers for source in sources):
                 from_layers.add(node.name)
                 between.append(node)
     for node in reversed(between):

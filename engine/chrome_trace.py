@@ -108,7 +108,7 @@ def _queue_name(trace: Trace, number: int) -> str:
 
 
 def _kept(ring: Ring) -> Iterable[tuple[int, int]]:
-    return ((done, depth) for _, done, depth in ring.rows().tolist())
+    return ((done, depth) for _, done, depth, _ in ring.rows().tolist())
 
 
 def _arrows(trace: Trace, number: int, began: int) -> Iterator[Event]:

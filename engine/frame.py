@@ -1,11 +1,17 @@
 """One picture with its time, meaning and buffers."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+
+import numpy as np
 
 from engine.errors import InternalError
 from engine.pool import Lease
 from engine.types import Event, FrameFlags, PixelFormat, Planes
+
+NOTHING: Planes = np.empty((0, 0, 0), np.float32)
+"""The pixels of a frame that was released."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +89,7 @@ class Frame:
     first_ns : host clock at which the oldest source frame it needs began to be decoded (glass-to-glass delay)
     spans : the times that stages spent on it
     leases : buffers it holds; `release` gives them back
+    is_released : whether that has happened
     """
 
     pixels: Planes
@@ -103,6 +110,7 @@ class Frame:
     first_ns: int = 0
     spans: list[Span] = field(default_factory=list[Span])
     leases: tuple[Lease, ...] = ()
+    is_released: bool = False
 
     @property
     def time(self) -> Fraction:
@@ -184,15 +192,18 @@ class Frame:
 
     def release(self) -> None:
         """Give back every buffer; the frame must not be used afterwards."""
-        if self.pixels.size == 0:
+        if self.is_released:
             raise InternalError("a frame was released twice")
-        for lease in self._holdings():
-            lease.release()
+        holdings = self._holdings()
+        self.is_released = True
         self.leases = self.original_leases = ()
         self.motion = None
         self.original = None
         self.chroma = None
-        self.pixels = self.pixels[:0]
+        self.pixels = NOTHING
+        with ExitStack() as stack:  # a lease whose device is sick keeps none of the others back
+            for lease in reversed(holdings):
+                stack.callback(lease.release)
 
     def _holdings(self) -> tuple[Lease, ...]:
         motion = () if self.motion is None else self.motion.leases

@@ -1,6 +1,5 @@
 """One film, from file to file: opens reader, chain and writer as the settings ask, and says what was done."""
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -15,12 +14,14 @@ from engine.backends.watched import WatchedBackend
 from engine.chain import Chain, build_chain, open_backend
 from engine.chrome_trace import check_trace_path, write_chrome_trace
 from engine.errors import ConfigError, InternalError
+from engine.file_hash import named_sha256
+from engine.media.device.border import Border, border_of
 from engine.media.losses import Losses
 from engine.media.probe import FilmInfo
 from engine.media.provenance import ModelMark, Provenance, plain
 from engine.media.provenance import read as read_provenance
 from engine.media.reader import FilmReader
-from engine.media.writer import WriteJob, Writer, open_writer, recorded_threads
+from engine.media.writer import WriteJob, Writer, open_writer, recorded_threads, takes_device_frames
 from engine.metrics import Metrics
 from engine.model import Model
 from engine.pipeline import Pipeline, Progress, RunReport
@@ -161,14 +162,18 @@ class Job:
         settings = self.settings
         if self._trace_path is not None:
             check_trace_path(self._trace_path)
-        self._reader = reader = FilmReader(self.source, settings=settings.input)
+        backend = open_backend(settings.runtime)
+        border = border_of(backend.device)
+        self._reader = reader = FilmReader(self.source, settings=settings.input, border=border)
         colorize = settings.colorize.mode == "always" or (settings.colorize.mode == "auto" and reader.is_grey)
         reader.deliver(PixelFormat.GRAY if colorize or reader.has_no_chroma else PixelFormat.RGB)
         self._chain = chain = build_chain(
             settings,
             colorize=colorize,
             true_rate=self._true_rate(),
-            backend=None if self._trace is None else WatchedBackend(open_backend(settings.runtime), self._trace),
+            backend=backend if self._trace is None else WatchedBackend(backend, self._trace),
+            starts_on_device=reader.is_on_device,
+            ends_on_device=takes_device_frames(self.target, settings.output, border),
         )
         self._provenance = Provenance(
             version=farshore_version(),
@@ -181,7 +186,7 @@ class Job:
             before=read_provenance(Path(self.source)) if self._is_file else None,
         )
         threads = self._recorded_threads()
-        self._writer = writer = self._open_writer(threads)
+        self._writer = writer = self._open_writer(threads, border)
         self._pipeline = Pipeline(
             reader,
             chain.stages,
@@ -203,7 +208,7 @@ class Job:
             stages=tuple(stage.name for stage in chain.stages),
             models=tuple(chain.models),
             thread_split=dict(self._pipeline.thread_split),
-            notices=_notices(chain, colorize=colorize),
+            notices=(*_notices(chain, colorize=colorize), *reader.notices, *writer.report.notices),
             resumed_from_shot=writer.next_shot,
             frames_expected=reader.info.video.frames,
             duration=reader.info.duration,
@@ -231,7 +236,7 @@ class Job:
             target=self.target,
             run=run,
             losses=self._reader.losses,
-            notices=(*_licences(self._chain), *written.notices),
+            notices=(*_licences(self._chain), *self._reader.notices, *written.notices),
             shots=inspect.shots,
             repeats=inspect.repeats_found,
             cadence=str(inspect.cadence),
@@ -271,7 +276,7 @@ class Job:
             return {}
         return dict(recorded_threads(Path(self.target)) or {})
 
-    def _open_writer(self, threads: dict[str, int]) -> Writer:
+    def _open_writer(self, threads: dict[str, int], border: Border | None) -> Writer:
         assert self._reader is not None
         job = WriteJob(
             settings=self.settings.output,
@@ -281,6 +286,7 @@ class Job:
             threads=threads,
             resume=self._resume,
             overwrite=self._overwrite,
+            border=border,
         )
         return open_writer(self.target, job)
 
@@ -291,16 +297,10 @@ def _told(settings: Settings) -> dict[str, Any]:
     A resumed run compares these, so that it notices a picture that was changed.
     """
     told: dict[str, Any] = plain(settings)
-    told["colorize"]["references"] = [f"{path.name} sha256 {_sha256(path)}" for path in settings.colorize.references]
+    told["colorize"]["references"] = [
+        named_sha256(path, "reference", ConfigError) for path in settings.colorize.references
+    ]
     return told
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ConfigError(f"reference {path}: cannot be read ({error.strerror}); check the path") from error
 
 
 def _notices(chain: Chain, *, colorize: bool) -> tuple[str, ...]:

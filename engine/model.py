@@ -50,6 +50,7 @@ class ModelCard:
     size_multiple: int = 1
     window: tuple[int, int] = (0, 0)
     aligned: Literal["no", "window"] = "no"
+    past: Literal["film", "restored"] = "film"
     states: tuple[StatePair, ...] = ()
     working_size: tuple[int, int] | None = None
     reference_model: str | None = None
@@ -229,6 +230,7 @@ _PARSERS: dict[str, Any] = {
     "size_multiple": int,
     "window": _pair,
     "aligned": _choice("no", "window"),
+    "past": _choice("film", "restored"),
     "states": _states,
     "working_size": _pair,
     "reference_model": str,

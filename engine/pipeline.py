@@ -8,11 +8,15 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from engine.errors import ConfigError, Interrupted, TimestampError
+from engine.device.base import Stream
+from engine.device.clock import DeviceClock
+from engine.device.pool import work_on
+from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
 from engine.frame import Frame, Span
 from engine.queue import Aborted, FrameQueue
 from engine.stages.base import Stage
@@ -134,6 +138,8 @@ class Pipeline:
         self._reader, self._stages, self._writer = reader, list(stages), writer
         logs = [None] * (len(names) - 1) if trace is None else trace.queues
         self._queues = [FrameQueue(queue_frames, log) for log in logs]
+        self._streams: dict[str, Stream] = {}
+        self._device_clocks: dict[str, DeviceClock] = {}
         self._errors: list[BaseException] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -155,12 +161,21 @@ class Pipeline:
             for stage in self._stages:
                 threads = self.thread_split.get(stage.name, 1)
                 stage.use_threads(threads)
-                self.clock.stages[stage.name].threads = threads
+                clock = self.clock.stages[stage.name]
+                clock.threads = threads
+                if stage.device is not None and stage.stream is not None:
+                    self._streams[stage.name] = stage.stream
+                    slices = None if self.trace is None else self.trace.slices[stage.name]
+                    self._device_clocks[stage.name] = DeviceClock(stage.device, stage.stream, clock, slices)
             self._writer.open(spec)
         except BaseException:
-            for stage in opened:
-                stage.close()
-            self._reader.close()
+            for stage in self._stages:
+                if stage.stream is not None:
+                    with suppress(DeviceError):  # the error that brought us here is the one to tell
+                        stage.stream.synchronize()
+            for close in (*(stage.close for stage in opened), self._reader.close):
+                with suppress(DeviceError):
+                    close()
             raise
         return spec
 
@@ -179,12 +194,17 @@ class Pipeline:
         FarshoreError, InternalError
             The first error of any thread, after every thread has ended.
         """
+        if self.trace is not None:
+            for device_clock in self._device_clocks.values():
+                device_clock.start()
         self._began = time.perf_counter()
         threads = self._start_threads()
         try:
-            while any(thread.is_alive() for thread in threads):
+            is_running = True
+            while is_running:
                 threads[-1].join(interval)
-                if not threads[-1].is_alive():
+                is_running = threads[-1].is_alive()
+                if not is_running:
                     for thread in threads:
                         thread.join()
                 if on_progress is not None:
@@ -234,6 +254,10 @@ class Pipeline:
         try:
             if self.trace is not None:
                 self.trace.work_in(name)
+            for stage in self._stages:
+                if stage.device is not None:
+                    stage.device.enter()
+            work_on(self._streams.get(name), self._device_clocks.get(name))
             work()
         except Aborted:
             pass
@@ -243,8 +267,13 @@ class Pipeline:
     def _fail(self, error: BaseException) -> None:
         self._errors.append(error)  # without the lock: a signal's handler runs on a thread that may hold it
         self._stopping.set()
-        for queue in self._queues:
-            queue.abort()
+        # Every side is awake before a frame is released: a device that is sick fails when it is asked for anything.
+        left = [frame for queue in self._queues for frame in queue.abort()]
+        for frame in left:
+            try:
+                frame.release()
+            except DeviceError as second:
+                self._errors.append(second)
 
     def _end(self) -> RunReport:
         waits = dict(
@@ -254,20 +283,17 @@ class Pipeline:
                 strict=True,
             )
         )
-        failure = self._errors[0] if self._errors else None
-        if failure is None:
-            try:
-                self._writer.finish()  # a stop that comes now comes too late: the film is being given its name
-            except BaseException as error:
-                failure = error
-        if failure is not None:
-            self._writer.abort()
-        for stage in self._stages:
-            stage.close()
-        self._reader.close()
-        if failure is not None:
-            raise failure
+        self._drain_streams()
         seconds = time.perf_counter() - self._began
+        errors = list(self._errors)  # a stop that comes now comes too late: the film is being given its name
+        if not errors:
+            errors += _errors_of(self._writer.finish)
+        if errors:
+            errors += _errors_of(self._writer.abort)
+        for close in (*(stage.close for stage in self._stages), self._reader.close):
+            errors += _errors_of(close)
+        if errors:
+            raise errors[0]
         return RunReport(
             frames_in=self._frames_in,
             frames_out=self._frames_out,
@@ -276,6 +302,16 @@ class Pipeline:
             queue_waits=waits,
             thread_split=self.thread_split,
         )
+
+    def _drain_streams(self) -> None:
+        """Wait until no device works on the stages' memory any more; then what they hold may go."""
+        for name, stream in self._streams.items():
+            try:
+                stream.synchronize()
+            except DeviceError as error:
+                self._errors.append(error)
+                continue
+            self._device_clocks[name].collect()
 
     def _read(self) -> None:
         out = self._queues[0]
@@ -291,6 +327,7 @@ class Pipeline:
         taken = NONE
         while (frame := incoming.get()) is not None:
             taken += 1
+            _await_pixels(frame, stage.stream)
             if FrameFlags.SCENE_CUT in frame.flags:
                 for made in self._timed(stage.name, stage.flush(frame.time), taken):
                     _hand_over(made, out)
@@ -309,6 +346,7 @@ class Pipeline:
             if self._time is not None and frame_time <= self._time:
                 frame.release()
                 raise TimestampError(f"frame {index}: its time {frame_time} s does not come after {self._time} s")
+            _await_pixels(frame, None)
             start = time.perf_counter_ns()
             self._writer.write(frame)
             end = time.perf_counter_ns()
@@ -330,20 +368,26 @@ class Pipeline:
         frames : as the stage makes them
         taken : number of the frame that it makes them of; `NONE`: of none
         """
-        clock, iterator = self.clock.stages[name], iter(frames)
+        clock, iterator, device_clock = self.clock.stages[name], iter(frames), self._device_clocks.get(name)
         slices = None if self.trace is None else self.trace.slices[name]
         while not self._stopping.is_set():
             start = time.perf_counter_ns()
+            if device_clock is not None:
+                device_clock.begin()
             frame = next(iterator, None)
             end = time.perf_counter_ns()
-            if frame is None:
+            if device_clock is not None:
+                device_clock.end(taken, frame)
+            elif frame is None:
                 clock.add_idle(end - start)
                 if slices is not None:
                     slices.add(start, end, taken, NONE, NONE, 0)
+            else:
+                if slices is not None:
+                    slices.add(start, end, taken, clock.frames, frame.index, frame.first_ns)
+                clock.add(end - start)
+            if frame is None:
                 return
-            if slices is not None:
-                slices.add(start, end, taken, clock.frames, frame.index, frame.first_ns)
-            clock.add(end - start)
             frame.spans.append(Span(stage=name, start_ns=start, end_ns=end))
             yield frame
         raise Aborted
@@ -368,10 +412,33 @@ def measure_split(stages: Sequence[Stage], cores: int) -> dict[str, int]:
     return choose_split(costs, cores)
 
 
+def _errors_of(work: Callable[[], None]) -> list[BaseException]:
+    """Do one thing of a run's end and return its error, if any, so that the rest is done all the same."""
+    try:
+        work()
+    except BaseException as error:
+        return [error]
+    return []
+
+
 def _hand_over(frame: Frame, queue: FrameQueue) -> None:
     try:
         queue.put(frame)
     except Aborted:
+        frame.release()
+        raise
+
+
+def _await_pixels(frame: Frame, stream: Stream | None) -> None:
+    """Let a stream wait until a frame's pixels are valid; without a stream, the host."""
+    if frame.ready is None:
+        return
+    try:
+        if stream is None:
+            frame.ready.synchronize()
+        else:
+            frame.ready.wait(stream)
+    except BaseException:
         frame.release()
         raise
 

@@ -31,6 +31,11 @@ def checkpoints_folder() -> Path:
     return data_folder() / "checkpoints"
 
 
+def kernels_folder() -> Path:
+    """Return the folder of compiled GPU kernels; need not exist, and may be deleted at any time."""
+    return cache_folder() / "kernels"
+
+
 def plans_folder() -> Path:
     """Return the folder of built engines; need not exist, and may be deleted at any time."""
     return cache_folder() / "plans"

@@ -6,12 +6,17 @@ test can see growth after warm-up) until `limit`, which only a leak can reach.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.errors import InternalError
+
+LATEST, OLDEST = -1, 0
+"""Which free buffer is lent next: on the host the one given back last, which is still in the caches."""
 
 
 class Lease:
@@ -37,6 +42,15 @@ class Lease:
         """Give back; the last holder's release returns the buffer to the pool."""
         self._pool._release(self)
 
+    @contextmanager
+    def filling(self) -> Generator[Self]:
+        """Hold the buffer through a block that fills it and hands it on; only if the block fails, it is released."""
+        try:
+            yield self
+        except BaseException:
+            self.release()
+            raise
+
 
 class BufferPool:
     """A pool of float32 buffers of one shape. Every method may be called from any thread.
@@ -54,8 +68,9 @@ class BufferPool:
 
     def __init__(self, shape: Sequence[int], *, prepare: int = 0, limit: int = 512) -> None:
         self.shape = tuple(shape)
-        self.limit = limit
+        self.limit = max(limit, prepare)
         self.allocated = 0
+        self._next = LATEST
         self._lock = threading.Lock()
         self._free: list[Lease] = [self._make() for _ in range(prepare)]
 
@@ -68,7 +83,7 @@ class BufferPool:
     def lease(self) -> Lease:
         """Lend a buffer; its content is whatever its last holder left."""
         with self._lock:
-            lease = self._free.pop() if self._free else self._make()
+            lease = self._free.pop(self._next) if self._free else self._make()
             lease._holders = 1
             return lease
 
@@ -78,6 +93,9 @@ class BufferPool:
                 f"pool of {self.shape}: all {self.limit} buffers are on loan; some holder never releases"
             )
         self.allocated += 1
+        return self._new()
+
+    def _new(self) -> Lease:
         return Lease(self, np.empty(self.shape, np.float32))
 
     def _retain(self, lease: Lease) -> None:

@@ -45,8 +45,8 @@ class FrameQueue:
 
     def put(self, frame: Frame | None) -> None:
         """Hand a frame over (None: no more come); waits while the queue is full. Raises `Aborted`."""
+        wanted = time.perf_counter_ns()
         with self._changed:
-            wanted = time.perf_counter_ns()
             if len(self._frames) >= self.capacity and not self._aborted:
                 self._changed.wait_for(lambda: len(self._frames) < self.capacity or self._aborted)
                 self.put_wait_ns += time.perf_counter_ns() - wanted
@@ -54,31 +54,31 @@ class FrameQueue:
                 raise Aborted
             self._frames.append(frame)
             self.deepest = max(self.deepest, len(self._frames))
-            if self._log is not None:
-                self._log.puts.add(wanted, time.perf_counter_ns(), len(self._frames))
+            done, depth = time.perf_counter_ns(), len(self._frames)
             self._changed.notify_all()
+        if self._log is not None:
+            self._log.puts.add(wanted, done, depth, time.perf_counter_ns())
 
     def get(self) -> Frame | None:
         """Take the next frame over; waits while the queue is empty. Raises `Aborted`."""
+        wanted = time.perf_counter_ns()
         with self._changed:
-            wanted = time.perf_counter_ns()
             if not self._frames and not self._aborted:
                 self._changed.wait_for(lambda: bool(self._frames) or self._aborted)
                 self.get_wait_ns += time.perf_counter_ns() - wanted
             if self._aborted:
                 raise Aborted
             frame = self._frames.popleft()
-            if self._log is not None:
-                self._log.gets.add(wanted, time.perf_counter_ns(), len(self._frames))
+            done, depth = time.perf_counter_ns(), len(self._frames)
             self._changed.notify_all()
-            return frame
+        if self._log is not None:
+            self._log.gets.add(wanted, done, depth, time.perf_counter_ns())
+        return frame
 
-    def abort(self) -> None:
-        """Wake both sides with `Aborted` and release the frames that still lie in the queue."""
+    def abort(self) -> list[Frame]:
+        """Wake both sides with `Aborted`; return the frames that still lay in the queue, for the caller to release."""
         with self._changed:
             self._aborted = True
             frames, self._frames = list(self._frames), deque()
             self._changed.notify_all()
-        for frame in frames:
-            if frame is not None:
-                frame.release()
+        return [frame for frame in frames if frame is not None]

@@ -159,17 +159,22 @@ class InputSettings:
     deinterlace : `auto` follows the film's own flags, `always`, `never`
     field_rate : one frame per field (50i becomes 50p) rather than one per pair of fields
     rate : frames per second of an image sequence, which has no times of its own
+    decoder : `device` is the GPU's (NVDEC), whose pictures stay there; `software` the processor's; `auto` the GPU's
+        where the backend runs on one and it can decode the film, else, with a word on why, the processor's
     """
 
     deinterlace: Literal["auto", "always", "never"] = "auto"
     field_rate: bool = False
     rate: Fraction = Fraction(24)
+    decoder: Literal["auto", "software", "device"] = "auto"
 
     def __post_init__(self) -> None:
         if self.deinterlace not in ("auto", "always", "never"):
             raise ConfigError(f"deinterlace: got {self.deinterlace!r}; wanted auto, always or never")
         if not 0 < self.rate <= 1000:
             raise ConfigError(f"input rate: got {self.rate}; wanted more than 0 and at most 1000")
+        if self.decoder not in ("auto", "software", "device"):
+            raise ConfigError(f"decoder: got {self.decoder!r}; wanted auto, software or device")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +184,9 @@ class OutputSettings:
     codec : one of `CODECS`; None picks by the file's extension
     quality : one dial for all codecs, 0 (smallest) to 100 (visually lossless or better)
     bit_depth : 8 or 10; None keeps 8-bit film at 8 and deeper film at 10
+    encoder : `device` is the GPU's (NVENC: h264, h265, av1), which takes the chain's pictures where they lie;
+        `software` the processor's, which makes smaller films of the same quality; `auto` the GPU's where the backend
+        runs on one and it can code the film, else, with a word on why, the processor's
     encoder_threads : threads of the encoder; part of the settings because it can change the bits
     compare : `side` puts the film beside its restoration, `wipe` divides one picture; None writes the restoration alone
     label : write "restored" on the picture
@@ -187,6 +195,7 @@ class OutputSettings:
     codec: str | None = None
     quality: int = 75
     bit_depth: int | None = None
+    encoder: Literal["auto", "software", "device"] = "auto"
     encoder_threads: int = 2
     compare: Literal["side", "wipe"] | None = None
     label: bool = False
@@ -198,6 +207,8 @@ class OutputSettings:
             raise ConfigError(f"quality: got {self.quality}; wanted 0 to 100")
         if self.bit_depth not in (None, 8, 10):
             raise ConfigError(f"bit depth: got {self.bit_depth}; wanted 8 or 10")
+        if self.encoder not in ("auto", "software", "device"):
+            raise ConfigError(f"encoder: got {self.encoder!r}; wanted auto, software or device")
         if self.encoder_threads < 1:
             raise ConfigError(f"encoder threads: got {self.encoder_threads}; wanted 1 or more")
         if self.compare not in (None, "side", "wipe"):
@@ -208,25 +219,35 @@ class OutputSettings:
 class RuntimeSettings:
     """What the chain runs on. Nothing here but backend and precision changes what the restored film shows.
 
-    backend : `onnxruntime` or `null` (computes nothing, for trying the rest)
-    precision : of the built-in models: `fp32`, or `int8`, about twice as fast on processors with 8-bit instructions
-        (VNNI), with the loss that their cards tell; models given by name or path are what they are
+    backend : `onnxruntime` on the processor; on a GPU `tensorrt` (TensorRT, or TensorRT for RTX) or `cuda` (ONNX
+        Runtime's CUDA provider); `null` computes nothing, for trying the rest
+    device : which GPU, by its number or its UUID, as nvidia-smi -L lists them
+    streams : on a GPU, `stage`: each stage works in a CUDA stream of its own, at the same time as the others; or `one`:
+        all in one, one after the other, which is slower and for finding faults
+    cpu_nodes : with `cuda`, let parts of a model for which there is no CUDA kernel run on the processor
+    precision : of the built-in models: `fp32`; `fp16`, for GPUs; or `int8`, about twice as fast on processors with
+        8-bit instructions (VNNI), with the loss that their cards tell; models given by name or path are what they are
     threads : processor cores to use; 0 is all
     queue_frames : frames that may wait between two stages
     force_int8 : run 8-bit models too whose loss was not measured or is over their bound
     """
 
-    backend: Literal["onnxruntime", "null"] = "onnxruntime"
-    precision: Literal["fp32", "int8"] = "fp32"
+    backend: Literal["onnxruntime", "tensorrt", "cuda", "null"] = "onnxruntime"
+    device: str = "0"
+    streams: Literal["stage", "one"] = "stage"
+    cpu_nodes: bool = False
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
     threads: int = 0
     queue_frames: int = 4
     force_int8: bool = False
 
     def __post_init__(self) -> None:
-        if self.backend not in ("onnxruntime", "null"):
-            raise ConfigError(f"backend: got {self.backend!r}; wanted onnxruntime or null")
-        if self.precision not in ("fp32", "int8"):
-            raise ConfigError(f"precision: got {self.precision!r}; wanted fp32 or int8")
+        if self.backend not in ("onnxruntime", "tensorrt", "cuda", "null"):
+            raise ConfigError(f"backend: got {self.backend!r}; wanted onnxruntime, tensorrt, cuda or null")
+        if self.streams not in ("stage", "one"):
+            raise ConfigError(f"streams: got {self.streams!r}; wanted stage or one")
+        if self.precision not in ("fp32", "fp16", "int8"):
+            raise ConfigError(f"precision: got {self.precision!r}; wanted fp32, fp16 or int8")
         if self.threads < 0:
             raise ConfigError(f"threads: got {self.threads}; wanted 0 (all) or more")
         if self.queue_frames < 1:

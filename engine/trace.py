@@ -26,8 +26,9 @@ SLICE_FIELDS = ("start", "end", "taken", "given", "index", "first")
 into the queue behind that came of it, both from 0; that one's source frame, and when the oldest that it needed began to
 be read, 0 where unknown. `NONE`: there is none."""
 
-PASSAGE_FIELDS = ("wanted", "done", "depth")
-"""When a side of a queue wished to put or get; when it had; frames in the queue then."""
+PASSAGE_FIELDS = ("wanted", "done", "depth", "went_on")
+"""When a side of a queue wished to put or get; when it had; frames in the queue then; when its thread went on: later
+where it woke the other side and lost its core to it."""
 
 RUN_FIELDS = ("start", "end", "model")
 """Start and end of a model's run; its number in `Trace.models`."""

@@ -20,7 +20,7 @@ from engine.settings import (
 
 Kind = Literal["stages", "chain"]
 
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "fp16", "int8")
 """Of the built-in models, as the command line takes them."""
 
 _ROLES = ("enhance", "interpolate", "colorize")
@@ -42,6 +42,7 @@ class Case:
     threads : processor cores to use; 0 is all
     queue_frames : frames that may wait between two stages
     warm_up, seconds : how long to run before measuring, and measuring
+    live : of a chain, whether frames come at the film's rate, as a signal's do, or as fast as they are taken
     """
 
     kind: Kind
@@ -57,6 +58,7 @@ class Case:
     queue_frames: int = 4
     warm_up: float = 2.0
     seconds: float = 5.0
+    live: bool = False
 
     def __post_init__(self) -> None:
         if any(side % 2 or not _SMALLEST <= side <= _LARGEST for side in (self.width, self.height)):
@@ -75,7 +77,8 @@ class Case:
     @property
     def label(self) -> str:
         """Name the case by what tells it from others of a run."""
-        return f"{self.width}x{self.height} {self.precision} {self.backend}"
+        live = " live" if self.live else ""
+        return f"{self.width}x{self.height} {self.precision} {self.backend}{live}"
 
     @property
     def film_rate(self) -> Fraction:

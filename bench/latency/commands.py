@@ -32,7 +32,8 @@ Models = Annotated[
 ]
 Size = Annotated[list[str] | None, typer.Option(metavar="WxH", help="Of the film; 640x480 unless given; repeatable.")]
 Precision = Annotated[
-    list[str] | None, typer.Option(metavar="fp32|int8", help="Of the built-in models; fp32 unless given; repeatable.")
+    list[str] | None,
+    typer.Option(metavar="fp32|fp16|int8", help="Of the built-in models; fp32 unless given; repeatable."),
 ]
 Backend = Annotated[
     list[str] | None,
@@ -88,11 +89,7 @@ def stages(
 
     The film is drawn and aged by the bench. Each run is a process of its own.
     """
-    asked = {"rate": rate, "interpolate": interpolate, "upscale": upscale, "threads": threads}
-    asked |= {"seconds": seconds, "warm_up": warm_up, "models": tuple(models or ())}
-    grid = (size or ["640x480"], precision or ["fp32"], backend or ["onnxruntime"])
-    out = _Output(json_file=json_file, html=html, trace=trace, append=append, quiet=quiet, debug=debug)
-    return _measure("stages", grid, asked, repeat, out)
+    return _measure("stages", **locals())
 
 
 def chain(
@@ -105,6 +102,12 @@ def chain(
     upscale: Upscale = 1,
     threads: Threads = 0,
     queue_frames: Annotated[int, typer.Option(metavar="N", help="Frames that may wait between two stages.")] = 4,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", metavar="", help="Let frames come at the film's rate, as a signal's do: what delay is left."
+        ),
+    ] = False,
     seconds: Seconds = 5.0,
     warm_up: WarmUp = 2.0,
     repeat: Repeat = 3,
@@ -117,13 +120,10 @@ def chain(
 ) -> int:
     """Measure the whole chain as a film runs through it: rate, delay, and where frames wait.
 
-    The film is drawn and aged by the bench and read as fast as the chain takes it. Each run is a process of its own.
+    The film is drawn and aged by the bench and read as fast as the chain takes it, or with --live at its own rate. Each
+    run is a process of its own.
     """
-    asked = {"rate": rate, "interpolate": interpolate, "upscale": upscale, "threads": threads}
-    asked |= {"queue_frames": queue_frames, "seconds": seconds, "warm_up": warm_up, "models": tuple(models or ())}
-    grid = (size or ["640x480"], precision or ["fp32"], backend or ["onnxruntime"])
-    out = _Output(json_file=json_file, html=html, trace=trace, append=append, quiet=quiet, debug=debug)
-    return _measure("chain", grid, asked, repeat, out)
+    return _measure("chain", **locals())
 
 
 def compare(
@@ -170,7 +170,7 @@ class _Output:
         self, *, json_file: Path | None, html: Path | None, trace: Path | None, append: bool, quiet: bool, debug: bool
     ) -> None:
         console.start_logging(debug=debug, quiet=quiet)
-        self.json_file, self.html, self.trace, self.append, self.quiet = json_file, html, trace, append, quiet
+        self.json_file, self.html, self.quiet = json_file, html, quiet
         self.is_stdout = json_file is not None and str(json_file) == "-"
         for option, path in (("--json", json_file), ("--html", html), ("--trace", trace)):
             if path is not None and str(path) != "-" and not path.parent.is_dir():
@@ -193,19 +193,40 @@ class _Output:
 
 
 def _measure(
-    kind: "Kind", grid: tuple[list[str], list[str], list[str]], asked: dict[str, Any], repeat: int, out: _Output
+    kind: "Kind",
+    *,
+    size: list[str] | None,
+    precision: list[str] | None,
+    backend: list[str] | None,
+    models: list[str] | None,
+    repeat: int,
+    json_file: Path | None,
+    append: bool,
+    html: Path | None,
+    trace: Path | None,
+    quiet: bool,
+    debug: bool,
+    **asked: Any,
 ) -> int:
+    """Carry out `stages` or `chain`: given their parameters, of which `asked` are those of every case as they are."""
+    out = _Output(json_file=json_file, html=html, trace=trace, append=append, quiet=quiet, debug=debug)
+    from bench.latency import run
     from bench.latency.case import cases
-    from bench.latency.run import append, measure
     from bench.latency.schema import read_result
 
-    sizes, precisions, backends = grid
-    found = cases(kind, sizes=sizes, precisions=precisions, backends=backends, **asked)
-    earlier = read_result(out.json_file) if out.append and out.json_file and out.json_file.exists() else None
-    with progress(quiet=out.quiet) as tell:
-        result = measure(found, repeat=repeat, tell=tell, trace=out.trace)
-    out.write(result if earlier is None else append(earlier, result))
-    failures = sum(run["failures"] for case in result["cases"] for run in case["runs"])
+    found = cases(
+        kind,
+        sizes=size or ["640x480"],
+        precisions=precision or ["fp32"],
+        backends=backend or ["onnxruntime"],
+        models=tuple(models or ()),
+        **asked,
+    )
+    earlier = read_result(json_file) if append and json_file and json_file.exists() else None
+    with progress(quiet=quiet) as tell:
+        result = run.measure(found, repeat=repeat, tell=tell, trace=trace)
+    out.write(result if earlier is None else run.append(earlier, result))
+    failures = sum(each["failures"] for case in result["cases"] for each in case["runs"])
     return ExitCode.DONE_WITH_LOSSES if failures else ExitCode.DONE
 
 

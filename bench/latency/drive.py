@@ -29,6 +29,7 @@ class Drive:
     trace : everything that it did
     began_ns, ended_ns : when it began, and when no more frames were read
     warm_ns : when measuring began
+    is_live : frames came when they were due; what decoding took includes waiting for them
     cpu_seconds : of all threads of the process from then to the end; None where it was not taken
     cpu_wall_seconds : the same time by the clock
     threads : stage → of its model
@@ -44,6 +45,7 @@ class Drive:
     spec_in: FrameSpec
     spec_out: FrameSpec
     failures: int
+    is_live: bool = False
     cpu_seconds: float | None = None
     cpu_wall_seconds: float | None = None
 
@@ -81,6 +83,48 @@ class Limited:
         self._inner.close()
 
 
+class Live(Limited):
+    """The same at the film's own rate: a frame comes when it is due, never sooner.
+
+    Its delay counts from that moment, also where the chain took it later: a signal does not wait.
+    """
+
+    def __init__(
+        self,
+        inner: Reader,
+        seconds: float,
+        clock: Clock = time.perf_counter_ns,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(_Due(inner, clock, sleep), seconds, clock)
+
+
+class _Due:
+    """A reader whose frames come when they are due, counted from the first."""
+
+    def __init__(self, inner: Reader, clock: Clock, sleep: Callable[[float], None]) -> None:
+        self._inner, self._clock, self._sleep = inner, clock, sleep
+
+    @property
+    def spec(self) -> FrameSpec:
+        return self._inner.spec
+
+    def frames(self) -> Iterator[Frame]:
+        began: int | None = None
+        first: Fraction | None = None
+        for frame in self._inner.frames():
+            if began is None or first is None:
+                began, first = self._clock(), frame.time
+            due = began + round((frame.time - first) * 1_000_000_000)
+            while (left := due - self._clock()) > 0:
+                self._sleep(left / 1e9)
+            frame.first_ns = due
+            yield frame
+
+    def close(self) -> None:
+        self._inner.close()
+
+
 def run_case(case: Case, film: Path, target: Path) -> Drive:
     """Run a case on a film; what is written goes to `target`."""
     trace, settings = Trace(), case.settings()
@@ -93,7 +137,7 @@ def run_case(case: Case, film: Path, target: Path) -> Drive:
         backend=WatchedBackend(open_backend(settings.runtime), trace),
     )
     writer = open_writer(target, WriteJob(settings=settings.output, source_rate=reader.spec.rate))
-    limited = Limited(reader, case.warm_up + case.seconds)
+    limited = (Live if case.live else Limited)(reader, case.warm_up + case.seconds)
     if case.kind == "chain":
         return _all_at_once(case, limited, chain, writer, trace)
     threads = case.threads or available_cores()
@@ -123,6 +167,7 @@ def _all_at_once(case: Case, reader: Limited, chain: Chain, writer: Writer, trac
         spec_in=spec_in,
         spec_out=spec_out,
         failures=report.failed_frames,
+        is_live=case.live,
         cpu_seconds=(cpu_now - cpu_then) / 1e9 if until > since else None,
         cpu_wall_seconds=(until - since) / 1e9 if until > since else None,
     )

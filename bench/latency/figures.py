@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.latency.drive import Drive, check_length
-from engine.trace import NONE, Ring
+from engine.trace import NONE, PASSAGE_FIELDS, Ring
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +29,7 @@ def figures(drive: Drive, *, cores: int) -> dict[str, Any]:
     rate_in, rate_out = drive.spec_in.rate, drive.spec_out.rate
     window = (drive.ended_ns - drive.warm_ns) / 1e9
     stages = [_stage(drive, number, window) for number in range(len(trace.lanes))]
+    working = stages[1:] if drive.is_live else stages
     ends, delays = _delays(drive)
     fps_out = float((len(ends) - 1) / (ends[-1] - ends[0]) * 1e9)
     return {
@@ -42,8 +43,8 @@ def figures(drive: Drive, *, cores: int) -> dict[str, Any]:
         "interval_jitter_ms": _jitter(np.diff(ends) / _MS),
         "delay_ms": _distribution(delays),
         "delay_in_queues_ms": sum(stage["in_queue_ms"]["median"] for stage in stages if stage["in_queue_ms"]),
-        "slowest": max(stages, key=lambda stage: stage["busy"])["stage"],
-        "efficiency": max(stage["busy"] for stage in stages) if trace.queues[0].gets.added else None,
+        "slowest": max(working, key=lambda stage: stage["busy"])["stage"],
+        "efficiency": max(stage["busy"] for stage in working) if trace.queues[0].gets.added else None,
         "cores_busy": _cores_busy(drive, cores),
         "stages": stages,
         "models": [_model(drive, lane, number) for lane in trace.lanes for number in _models_of(drive, lane)],
@@ -66,7 +67,7 @@ def _stage(drive: Drive, number: int, window: float) -> dict[str, Any]:
         "budget_ms": None if spec.rate is None else float(1000 / spec.rate),
         **_distribution(work),
         "jitter_ms": _jitter(work),
-        "busy": _overlap(drive, trace.slices[lane], window),
+        "busy": _overlap(drive, trace.slices[lane], 1, window),
         "starved": _waited(drive, queue.gets if queue else None, window),
         "blocked": _waited(drive, behind.puts if behind else None, window),
         "in_queue_ms": _residence(drive, number - 1) if number else None,
@@ -113,13 +114,13 @@ def _waited(drive: Drive, passages: Ring | None, window: float) -> float | None:
     """Return the share of the time that a side of a queue waited; None where there is no queue."""
     if passages is None or not passages.added:
         return None
-    return _overlap(drive, passages, window)
+    return _overlap(drive, passages, PASSAGE_FIELDS.index("went_on"), window)
 
 
-def _overlap(drive: Drive, intervals: Ring, window: float) -> float:
-    """Return the share of the measured time that intervals, told by a ring's first two fields, fill."""
+def _overlap(drive: Drive, intervals: Ring, end: int, window: float) -> float:
+    """Return the share of the measured time that a ring's intervals fill, from field 0 to the field `end`."""
     rows = intervals.rows()
-    since, until = (np.clip(rows[:, column], drive.warm_ns, drive.ended_ns) for column in (0, 1))
+    since, until = (np.clip(rows[:, column], drive.warm_ns, drive.ended_ns) for column in (0, end))
     return float((until - since).sum() / 1e9 / window)
 
 

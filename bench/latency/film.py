@@ -43,7 +43,7 @@ def write_film(path: Path, *, width: int, height: int, rate: Fraction, frames: i
     """
     rng = np.random.default_rng(SEED)
     pictures: list[Luma] = []
-    for shot in _shots(width, height):
+    for shot in draw_shots(width, height):
         aged = list(damage_clip(shot, STRENGTHS["medium"], rng).frames)
         pictures += [*aged, *aged[-2:0:-1]]
     once = path.with_suffix(".once.mp4")
@@ -52,7 +52,7 @@ def write_film(path: Path, *, width: int, height: int, rate: Fraction, frames: i
     once.unlink()
 
 
-def _shots(width: int, height: int) -> list[Luma]:
+def draw_shots(width: int, height: int) -> list[Luma]:
     """Return the two shots, float32 (20, height, width) in [0, 1]."""
     reduced = min(1.0, _DRAWN_WIDTH / width)
     drawn_size = (max(round(width * reduced), 16), max(round(height * reduced), 16))

@@ -10,10 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from bench.quality.head import commit
+from engine.backends.tensorrt.device import current_gpu
+from engine.errors import NoDeviceError
 from engine.job import farshore_version
 from engine.pipeline import available_cores
 
 _PACKAGES = ("onnxruntime", "numpy", "opencv-python-headless", "av")
+_GPU_PACKAGES = (
+    "onnxruntime-gpu",
+    "tensorrt",
+    "tensorrt-cu12-bindings",
+    "tensorrt-cu13-bindings",
+    "tensorrt-rtx",
+    "tensorrt-rtx-cu12-bindings",
+    "tensorrt-rtx-cu13-bindings",
+    "tensorrt-rtx-cu13-libs",
+    "cuda-core",
+    "cuda-bindings",
+    "nvidia-cuda-nvrtc",
+    "nvidia-cuda-nvrtc-cu12",
+)
+"""Named where they are installed; the same library goes by several names."""
+
 _FREQUENCY = Path("/sys/devices/system/cpu/cpu0/cpufreq")
 
 
@@ -31,8 +49,9 @@ def head(roofs: list[dict[str, Any]]) -> dict[str, Any]:
             "load": os.getloadavg()[0],
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             "system": platform.platform(),
+            "driver": _driver(),
         },
-        "libraries": {"python": sys.version.split()[0], **{name: _version(name) for name in _PACKAGES}},
+        "libraries": {"python": sys.version.split()[0], **{name: _version(name) for name in _PACKAGES}, **_for_gpus()},
         "roofs": roofs,
     }
 
@@ -41,10 +60,11 @@ def head_lines(found: Mapping[str, Any]) -> list[str]:
     """Return the head as lines for people."""
     machine, libraries = found["machine"], found["libraries"]
     governor = machine["governor"] or "not told"
+    driver = f", driver of its GPU: {machine['driver']}" if machine.get("driver") else ""  # older results say nothing
     return [
         f"farshore {found['version']}, commit {found['commit'] or 'unknown'}, {found['date']}",
         f"{machine['processor']}, {machine['cores']} of {machine['cores_of_machine']} cores, governor {governor}, "
-        f"load {machine['load']:.1f} before, {machine['memory_bytes'] / 2**30:.1f} GiB, {machine['system']}",
+        f"load {machine['load']:.1f} before, {machine['memory_bytes'] / 2**30:.1f} GiB, {machine['system']}{driver}",
         ", ".join(f"{name} {number or 'absent'}" for name, number in libraries.items()),
     ]
 
@@ -53,6 +73,20 @@ def _processor() -> str:
     lines = (_text(Path("/proc/cpuinfo")) or "").splitlines()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _driver() -> str | None:
+    """Return the driver's CUDA version and its own, what it fails with, or None where there is no GPU or no driver."""
+    try:
+        gpu = current_gpu()
+    except NoDeviceError as error:
+        return str(error)
+    return None if gpu is None else gpu.driver
+
+
+def _for_gpus() -> dict[str, str]:
+    versions = ((name, _version(name)) for name in _GPU_PACKAGES)
+    return {name: number for name, number in versions if number is not None}
 
 
 def _line(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from bench.latency.figures import QUANTILES
 from engine.errors import ConfigError
 
-SCHEMA_NAME = "farshore.bench.latency/1"
+SCHEMA_NAME = "farshore.bench.latency/2"
 """Keys may be added; none changes its meaning under this name."""
 
 Schema = dict[str, Any]
@@ -91,6 +91,7 @@ _CASE = _object(
         queue_frames=_COUNT,
         warm_up=_NUMBER,
         seconds=_NUMBER,
+        live={"type": "boolean"},
     ),
     runs=_list(_RUN, at_least=1),
     models=_list(_object(name=_TEXT, role=_TEXT, version=_TEXT, precision=_TEXT, sha256=_SHA256, bytes=_COUNT)),
@@ -129,6 +130,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "array": (list,),
     "string": (str,),
     "integer": (int,),
+    "boolean": (bool,),
     "number": (int, float),
     "null": (type(None),),
 }
@@ -163,7 +165,7 @@ def faults(value: Any, schema: Schema = SCHEMA, place: str = "") -> Iterator[str
         yield f"{where} is {value!r}"
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    if kinds and not any(isinstance(value, _TYPES[kind]) and not isinstance(value, bool) for kind in kinds):
+    if kinds and not any(_is_a(value, kind) for kind in kinds):
         yield f"{where} is a {type(value).__name__}, not {' or '.join(kinds)}"
     elif isinstance(value, dict):
         yield from _object_faults(value, schema, place)
@@ -174,6 +176,11 @@ def faults(value: Any, schema: Schema = SCHEMA, place: str = "") -> Iterator[str
             yield from faults(item, schema.get("items", {}), f"{place}[{number}]")
     elif isinstance(value, (int, float)) and value < schema.get("minimum", value):
         yield f"{where} is {value}"
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    """Whether a value is of a JSON type; to Python true and false are numbers too."""
+    return isinstance(value, _TYPES[kind]) and isinstance(value, bool) == (kind == "boolean")
 
 
 def _object_faults(value: dict[str, Any], schema: Schema, place: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Colours as they are compared: half-size L*a*b*, steadiness, and how far colours are off.
 
 a* and b* are those of sRGB under D65 as OpenCV converts them; half-size since film carries colour so (4:2:0).
-Chroma PSNR and colourfulness are those that training logs (`export.training.colour_error`).
+The measures are those that training logs (`engine.media.colour_error`).
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.quality.ciede2000 import ciede2000
 from bench.quality.result import Scores, mean
+from engine.media.colour_error import chroma_psnr, ciede2000, colourfulness
 from engine.media.lab import half_size
-from export.training.colour_error import chroma_psnr, colourfulness
 
 Lab = npt.NDArray[np.float32]
 """float32 (3, h, w): L* in 0..100, a* and b*."""

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.memory_film import MemoryFilm
 from bench.quality.metrics import Picture
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.frame import Frame
 from engine.model import Model
-from engine.pool import BufferPool
 from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings
 from engine.stages.base import Stage
 from engine.stages.colorize import Colorize
 from engine.stages.enhance import Enhance
 from engine.stages.inspect import Inspect
 from engine.stages.interpolate import Interpolate
-from engine.types import FrameFlags, FrameSpec, PixelFormat
+from engine.types import FrameFlags
 
 RATE = Fraction(24)
 """Frames per second that every clip is said to have; no figure depends on it."""
@@ -42,7 +42,7 @@ class Made:
 def restore(model: Model, film: Picture) -> Made:
     """Run the enhance stage at full strength on uint8 (T, H, W), one shot."""
     stage = Enhance(model, OnnxRuntimeBackend(), EnhanceSettings(strength=1.0, upscale=model.card.scale))
-    with _Opened(stage, _spec(film[0])) as opened:
+    with _Opened(stage, _film(film[0])) as opened:
         seconds = stage.measure(1) or 0.0
         pictures = np.stack([_coded(frame.pixels[0]) for frame in opened.play(film)])
     return Made(pictures=pictures, ms=1e3 * seconds, failures=stage.failures.total)
@@ -57,9 +57,9 @@ def between(model: Model, kept: Sequence[Picture], gap: int) -> Made:
     gap : from 2
     """
     stage = Interpolate(model, OnnxRuntimeBackend(), InterpolateSettings(rate=RATE))
-    spec = _spec(kept[0], rate=RATE / gap)
+    film = _film(kept[0], rate=RATE / gap)
     made: list[Picture] = []
-    with _Opened(stage, spec) as opened:
+    with _Opened(stage, film) as opened:
         seconds = (stage.measure(1) or 0.0) / (gap - 1)
         for frame in opened.play(kept):
             number = frame.time * RATE
@@ -73,7 +73,7 @@ def colour(model: Model, luma: Sequence[Picture] | Picture, reference: Path | No
     settings = ColorizeSettings(mode="always", references=() if reference is None else (reference,))
     stage = Colorize(model, OnnxRuntimeBackend(), settings)
     planes: list[npt.NDArray[np.float32]] = []
-    with _Opened(stage, _spec(luma[0])) as opened:
+    with _Opened(stage, _film(luma[0])) as opened:
         seconds = stage.measure(1) or 0.0
         for frame in opened.play(luma):
             assert frame.chroma is not None
@@ -85,7 +85,7 @@ def shots(luma: Sequence[Picture]) -> list[list[int]]:
     """Return the numbers of a film's frames, shot by shot, without those that only repeat the one before."""
     stage = Inspect(retime=False)
     found: list[list[int]] = []
-    with _Opened(stage, _spec(luma[0])) as opened:
+    with _Opened(stage, _film(luma[0])) as opened:
         for frame in opened.play(luma, is_marked=False):
             if FrameFlags.SCENE_CUT in frame.flags or not found:
                 found.append([])
@@ -94,14 +94,13 @@ def shots(luma: Sequence[Picture]) -> list[list[int]]:
 
 
 class _Opened:
-    """A stage from `open` to `close`, fed with frames from a pool."""
+    """A stage from `open` to `close`, fed with a film."""
 
-    def __init__(self, stage: Stage, spec: FrameSpec) -> None:
-        self._stage, self._spec = stage, spec
-        self._pool = BufferPool(spec.pixels_shape)
+    def __init__(self, stage: Stage, film: MemoryFilm) -> None:
+        self._stage, self._film = stage, film
 
     def __enter__(self) -> "_Opened":
-        self._stage.open(self._spec)
+        self._stage.open(self._film.spec)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,27 +109,11 @@ class _Opened:
     def play(self, pictures: Iterable[Picture], *, is_marked: bool = True) -> Iterator[Frame]:
         """Yield what the stage makes of one shot; a frame is valid until the next is asked for.
 
-        `is_marked` flags the first frame as a shot's first, as the inspect stage does for those behind it.
+        `is_marked` as of `MemoryFilm.frames`.
         """
-        for index, picture in enumerate(pictures):
-            flags = FrameFlags.SCENE_CUT if is_marked and index == 0 else FrameFlags.NONE
-            yield from _released(self._stage.push(self._frame(picture, index, flags)))
+        for frame in self._film.frames(pictures, is_marked=is_marked):
+            yield from _released(self._stage.push(frame))
         yield from _released(self._stage.flush(None))
-
-    def _frame(self, picture: Picture, index: int, flags: FrameFlags) -> Frame:
-        lease = self._pool.lease()
-        np.divide(picture, np.float32(255), out=lease.array[0], casting="same_kind")
-        assert self._spec.rate is not None
-        return Frame(
-            pixels=lease.array,
-            format=PixelFormat.GRAY,
-            pts=index,
-            time_base=self._spec.time_base,
-            index=index,
-            flags=flags,
-            duration=1 / self._spec.rate,
-            leases=(lease,),
-        )
 
 
 def _released(frames: Iterable[Frame]) -> Iterator[Frame]:
@@ -139,9 +122,9 @@ def _released(frames: Iterable[Frame]) -> Iterator[Frame]:
         frame.release()
 
 
-def _spec(picture: Picture, *, rate: Fraction = RATE) -> FrameSpec:
+def _film(picture: Picture, *, rate: Fraction = RATE) -> MemoryFilm:
     height, width = picture.shape
-    return FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=rate, time_base=1 / rate)
+    return MemoryFilm(height, width, rate)
 
 
 def _coded(plane: npt.NDArray[np.float32]) -> Picture:

@@ -1,4 +1,7 @@
-"""The interface behind which libraries that run models differ, and nowhere else."""
+"""The interface behind which libraries that run models differ, and nowhere else.
+
+The contract and the decisions are in `engine/backends/README.md`.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,10 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from engine.device.base import Device, DeviceArray, Stream
 from engine.errors import BindingError
 from engine.model import Model
 
 Array = npt.NDArray[np.float32]
+
+HOST_DTYPE = np.dtype(np.float32)
+"""Of every tensor where nothing else is declared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +34,54 @@ class Profile:
 class Session(ABC):
     """A model made ready for one profile on one device. Belongs to one thread at a time.
 
+    Parameters
+    ----------
+    model, profile : what runs, and its inputs' shapes
+    output_shapes : of every output
+    device : where its tensors lie; None: in host memory
+    dtypes : of tensors by name; those that are not named are float32
+
     Attributes
     ----------
     input_shapes, output_shapes : by name, as the profile fixes them
+    dtypes : of every input and output, by name
+    device : where its tensors lie; None: in host memory
     """
 
-    def __init__(self, model: Model, profile: Profile, output_shapes: Mapping[str, tuple[int, ...]]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        profile: Profile,
+        output_shapes: Mapping[str, tuple[int, ...]],
+        *,
+        device: Device | None = None,
+        dtypes: Mapping[str, np.dtype[Any]] | None = None,
+    ) -> None:
         self.model = model
         self.input_shapes = dict(profile.shapes)
         self.output_shapes = dict(output_shapes)
+        self.device = device
+        declared = dtypes or {}
+        self.dtypes = {name: declared.get(name, HOST_DTYPE) for name in (*self.input_shapes, *self.output_shapes)}
 
-    def enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any = None) -> None:
+    def enqueue(
+        self,
+        inputs: Mapping[str, Array] | Mapping[str, DeviceArray],
+        outputs: Mapping[str, Array] | Mapping[str, DeviceArray],
+        cuda_stream: Stream | None = None,
+    ) -> None:
         """Run the model once, writing into the arrays given.
 
-        Returns without waiting where the device allows; on the CPU the outputs are finished when it returns.
+        On the processor the outputs are finished when it returns. On a device it returns without waiting: the outputs
+        are finished when the stream has come there. Runs of one session follow one another in the order in which they
+        were given, on whatever streams.
 
         Parameters
         ----------
-        inputs : float32, C-contiguous, of the profile's shapes; every input; must stay untouched until finished
-        outputs : float32, C-contiguous, of `output_shapes`; every output; must not alias an input
-        cuda_stream : the stream on which to run; None on the CPU
+        inputs : of the profile's shapes and of `dtypes`, C-contiguous; every input; `DeviceArray` where the session has
+            a device; must stay untouched until finished
+        outputs : of `output_shapes` and of `dtypes`, C-contiguous; every output; must not alias an input
+        cuda_stream : the stream on which to run; None on the processor
 
         Raises
         ------
@@ -57,26 +92,32 @@ class Session(ABC):
         """
         self._check("input", self.input_shapes, inputs)
         self._check("output", self.output_shapes, outputs)
+        if self.device is not None and not isinstance(cuda_stream, Stream):
+            raise BindingError(f"model {self.model.card.name}: got no stream; wanted one of {self.device.name}")
         self._enqueue(inputs, outputs, cuda_stream)
 
     def close(self) -> None:
         """Give back what the library holds; the session cannot be used afterwards."""
 
     @abstractmethod
-    def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:
+    def _enqueue(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any], cuda_stream: Any) -> None:
         """Run; everything has been checked."""
 
-    def _check(self, kind: str, wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Array]) -> None:
+    def _check(self, kind: str, wanted: Mapping[str, tuple[int, ...]], given: Mapping[str, Any]) -> None:
         if given.keys() != wanted.keys():
             raise BindingError(f"model {self.model.card.name}: got {kind}s {sorted(given)}; wanted {sorted(wanted)}")
         for name, array in given.items():
+            if isinstance(array, DeviceArray) == (self.device is None):
+                where = "host memory" if self.device is None else f"the memory of {self.device.name}"
+                raise BindingError(f"model {self.model.card.name}: {kind} {name!r} must lie in {where}")
             if array.shape != wanted[name]:
                 raise BindingError(
                     f"model {self.model.card.name}: {kind} {name!r} got {array.shape}; wanted {wanted[name]}; open a "
                     "session for this size"
                 )
-            if array.dtype != np.float32 or not array.flags.c_contiguous:
-                raise BindingError(f"model {self.model.card.name}: {kind} {name!r} must be float32 and C-contiguous")
+            dtype = self.dtypes[name]
+            if array.dtype != dtype or (self.device is None and not array.flags.c_contiguous):
+                raise BindingError(f"model {self.model.card.name}: {kind} {name!r} must be {dtype} and C-contiguous")
 
 
 class Backend(ABC):
@@ -85,9 +126,11 @@ class Backend(ABC):
     Attributes
     ----------
     name : as in `--backend` and in reports
+    device : where its sessions' tensors lie; None: in host memory
     """
 
     name: str
+    device: Device | None = None
 
     @abstractmethod
     def open(self, model: Model, profile: Profile, threads: int) -> Session:

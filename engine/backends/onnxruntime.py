@@ -47,7 +47,7 @@ class OnnxRuntimeBackend(Backend):
     name = "onnxruntime"
 
     def __init__(self) -> None:
-        self._ort = _import()
+        self._ort = import_library("cpu")
 
     def open(self, model: Model, profile: Profile, threads: int) -> Session:
         """Make a session; the shapes of outputs are found by running it once on zeros."""
@@ -92,13 +92,22 @@ class OnnxRuntimeSession(Session):
     def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:
         binding = self._binding
         for name, array in inputs.items():
-            binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+            binding.bind_input(name, "cpu", 0, np.float32, array.shape, _address(array))
         for name, array in outputs.items():
-            binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+            binding.bind_output(name, "cpu", 0, np.float32, array.shape, _address(array))
         try:
             self._native.run_with_iobinding(binding)
         except Exception as error:  # as in `open`
             raise translate(error, f"model {self.model.card.name}", EngineError) from error
+
+
+def _address(array: Array) -> int:
+    """Return where an array's first number lies.
+
+    Not by `array.ctypes`: it looks itself up under a new string each time, and the interpreter's cache of methods keeps
+    up to 4096 of them.
+    """
+    return array.__array_interface__["data"][0]
 
 
 def translate(error: Exception, subject: str, otherwise: type[FarshoreError]) -> FarshoreError:
@@ -110,9 +119,10 @@ def translate(error: Exception, subject: str, otherwise: type[FarshoreError]) ->
     return ERRORS.get(type(error).__name__, otherwise)(message)
 
 
-def _import() -> ModuleType:
+def import_library(extra: str) -> ModuleType:
+    """Return ONNX Runtime; where it is missing, name the extra that brings it."""
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtraError("onnxruntime", "cpu") from error
+        raise MissingExtraError("onnxruntime", extra) from error
     return onnxruntime

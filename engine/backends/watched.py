@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.backends.base import Array, Backend, Profile, Session
+from engine.device.base import DeviceArray, Stream
 from engine.model import Model
 from engine.trace import Trace, TracedModel
 
@@ -21,7 +22,7 @@ class WatchedBackend(Backend):
     """
 
     def __init__(self, inner: Backend, trace: Trace) -> None:
-        self.name = inner.name
+        self.name, self.device = inner.name, inner.device
         self._inner, self._trace = inner, trace
 
     def open(self, model: Model, profile: Profile, threads: int) -> Session:
@@ -34,17 +35,22 @@ class WatchedBackend(Backend):
 
 class _WatchedSession(Session):
     def __init__(self, inner: Session, profile: Profile, trace: Trace, number: int) -> None:
-        super().__init__(inner.model, profile, inner.output_shapes)
+        super().__init__(inner.model, profile, inner.output_shapes, device=inner.device, dtypes=inner.dtypes)
         self._inner, self._trace, self._number = inner, trace, number
 
     def close(self) -> None:
         self._inner.close()
 
-    def enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any = None) -> None:
+    def enqueue(
+        self,
+        inputs: Mapping[str, Array] | Mapping[str, DeviceArray],
+        outputs: Mapping[str, Array] | Mapping[str, DeviceArray],
+        cuda_stream: Stream | None = None,
+    ) -> None:
         """Run; the session within checks what it is given."""
         start = time.perf_counter_ns()
         self._inner.enqueue(inputs, outputs, cuda_stream)
         self._trace.ran(self._number, start, time.perf_counter_ns())
 
-    def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:
+    def _enqueue(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any], cuda_stream: Any) -> None:
         self._inner.enqueue(inputs, outputs, cuda_stream)

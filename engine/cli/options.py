@@ -159,6 +159,10 @@ FieldRate = Annotated[
         "--field-rate/--frame-rate", metavar="", help=explain("input", "field_rate"), rich_help_panel=_READING
     ),
 ]
+Decoder = Annotated[
+    Literal["auto", "software", "device"] | None,
+    typer.Option(help=explain("input", "decoder"), rich_help_panel=_READING),
+]
 InputRate = Annotated[str | None, typer.Option(metavar="RATE", help=explain("input", "rate"), rich_help_panel=_READING)]
 
 OutputFolder = Annotated[
@@ -181,6 +185,10 @@ BitDepth = Annotated[
     typer.Option(
         metavar="8|10", help="Unless given, 8-bit film stays at 8 and deeper film at 10.", rich_help_panel=_WRITING
     ),
+]
+Encoder = Annotated[
+    Literal["auto", "software", "device"] | None,
+    typer.Option(help=explain("output", "encoder"), rich_help_panel=_WRITING),
 ]
 Compare = Annotated[
     Literal["side", "wipe"] | None,
@@ -207,14 +215,26 @@ Resume = Annotated[
 ]
 
 Backend = Annotated[
-    Literal["onnxruntime", "null"] | None, typer.Option(help=explain("runtime", "backend"), rich_help_panel=_RUNNING)
+    Literal["onnxruntime", "tensorrt", "cuda", "null"] | None,
+    typer.Option(help=explain("runtime", "backend"), rich_help_panel=_RUNNING),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBER|UUID", help=explain("runtime", "device"), rich_help_panel=_RUNNING),
+]
+Streams = Annotated[
+    Literal["stage", "one"] | None, typer.Option(help=explain("runtime", "streams"), rich_help_panel=_RUNNING)
+]
+CpuNodes = Annotated[
+    bool | None,
+    typer.Option("--cpu-nodes", metavar="", help=explain("runtime", "cpu_nodes"), rich_help_panel=_RUNNING),
 ]
 ForceInt8 = Annotated[
     bool | None,
     typer.Option("--force-int8", metavar="", help=explain("runtime", "force_int8"), rich_help_panel=_RUNNING),
 ]
 Precision = Annotated[
-    Literal["fp32", "int8"] | None, typer.Option(help=explain("runtime", "precision"), rich_help_panel=_RUNNING)
+    Literal["fp32", "fp16", "int8"] | None, typer.Option(help=explain("runtime", "precision"), rich_help_panel=_RUNNING)
 ]
 Threads = Annotated[int | None, typer.Option(metavar="N", help=explain("runtime", "threads"), rich_help_panel=_RUNNING)]
 Trace = Annotated[

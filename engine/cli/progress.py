@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
@@ -109,18 +109,15 @@ def progress_view(film: str, *, as_json: bool, quiet: bool) -> ProgressView:
     return _Live(film) if remarks.is_terminal else _Lines(film, _plain_line)
 
 
-class _Live:
-    def __init__(self, film: str) -> None:
-        self._bar = Bar(
-            TextColumn("{task.fields[film]}"),
-            BarColumn(),
-            TextColumn("{task.fields[text]}"),
-            console=remarks,
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=None, film=film, text="starting")
+class LiveBar:
+    """One line on a terminal from `__enter__` to `__exit__`: a subject, a bar, a text; gone when it ends."""
 
-    def __enter__(self) -> "_Live":
+    def __init__(self, subject: str = "", text: str = "") -> None:
+        columns = (TextColumn("{task.fields[subject]}"), BarColumn(), TextColumn("{task.fields[text]}"))
+        self._bar = Bar(*columns, console=remarks, transient=True)
+        self._task = self._bar.add_task("", total=None, subject=subject, text=text)
+
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
@@ -129,13 +126,19 @@ class _Live:
     ) -> None:
         self._bar.stop()
 
+    def update(self, subject: str, share: float | None, text: str) -> None:
+        """Show what is done, a share from 0 to 1; None: nobody knows."""
+        total = None if share is None else 1.0
+        self._bar.update(self._task, total=total, completed=share or 0.0, subject=subject, text=text)
+
+
+class _Live(LiveBar):
+    def __init__(self, film: str) -> None:
+        super().__init__(film, "starting")
+        self._film = film
+
     def show(self, standing: Standing) -> None:
-        self._bar.update(
-            self._task,
-            total=None if standing.share is None else 1.0,
-            completed=standing.share or 0.0,
-            text=standing_text(standing),
-        )
+        self.update(self._film, standing.share, standing_text(standing))
 
 
 class _Lines:

@@ -14,7 +14,8 @@ from engine.cli.film_run import RunOptions, restore_one
 from engine.cli.targets import Work, plan_works
 from engine.config_file import Overrides, load_settings, override
 from engine.errors import ConfigError
-from engine.metrics import Address, Metrics, MetricsServer
+from engine.metrics import Metrics
+from engine.metrics_server import Address, MetricsServer
 from engine.settings import InterpolateSettings, Settings, exact_rate
 
 EXAMPLES = """
@@ -67,16 +68,21 @@ def restore(
     steadiness: options.Steadiness = None,
     deinterlace: options.Deinterlace = None,
     field_rate: options.FieldRate = None,
+    decoder: options.Decoder = None,
     input_rate: options.InputRate = None,
     output_folder: options.OutputFolder = None,
     codec: options.Codec = None,
     quality: options.Quality = None,
     bit_depth: options.BitDepth = None,
+    encoder: options.Encoder = None,
     compare: options.Compare = None,
     label: options.Label = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     backend: options.Backend = None,
+    device: options.Device = None,
+    streams: options.Streams = None,
+    cpu_nodes: options.CpuNodes = None,
     threads: options.Threads = None,
     precision: options.Precision = None,
     force_int8: options.ForceInt8 = None,
@@ -90,7 +96,12 @@ def restore(
     console.start_logging(debug=debug, quiet=quiet)
     settings = load_settings(config=config, preset_name=preset)
     given: Overrides = {
-        "input": {"deinterlace": deinterlace, "field_rate": field_rate, "rate": _rate(input_rate)},
+        "input": {
+            "deinterlace": deinterlace,
+            "field_rate": field_rate,
+            "rate": _rate(input_rate),
+            "decoder": decoder,
+        },
         "enhance": {
             "enabled": False if no_enhance else None,
             "strength": strength,
@@ -116,8 +127,23 @@ def restore(
             "working_size": working_size,
             "steadiness": steadiness,
         },
-        "output": {"codec": codec, "quality": quality, "bit_depth": bit_depth, "compare": compare, "label": label},
-        "runtime": {"backend": backend, "precision": precision, "threads": threads, "force_int8": force_int8},
+        "output": {
+            "codec": codec,
+            "quality": quality,
+            "bit_depth": bit_depth,
+            "encoder": encoder,
+            "compare": compare,
+            "label": label,
+        },
+        "runtime": {
+            "backend": backend,
+            "device": device,
+            "streams": streams,
+            "cpu_nodes": cpu_nodes,
+            "precision": precision,
+            "threads": threads,
+            "force_int8": force_int8,
+        },
     }
     settings = override(settings, {section: _only_given(values) for section, values in given.items()})
     settings = override(settings, {"interpolate": _interpolation(interpolate)})

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from engine.doctor import board, folders, gpu, installation, media, models, processor
+from engine.doctor import board, folders, gpu, installation, kernels, media, models, processor
 from engine.doctor.finding import Check, Finding, bad
 
 GROUPS: Mapping[str, Sequence[Check]] = {
     "installation": installation.CHECKS,
     "models": models.CHECKS,
-    "GPU": gpu.CHECKS,
+    "GPU": (*gpu.CHECKS, *kernels.CHECKS),
     "film": media.CHECKS,
     "room": folders.CHECKS,
     "processor": processor.CHECKS,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import av
 
-from engine.media.layout import layout_or_stand_in
+from engine.media.layout import coded_format, layout_or_stand_in
 from engine.types import ColorSpace, Matrix, Range
 
 FFMPEG_RGB, FFMPEG_UNSPECIFIED = 0, 2
@@ -104,7 +104,7 @@ def coded_color(picture: av.VideoFrame) -> CodedColor:
 
 def film_color(picture: av.VideoFrame, codec: str) -> ColorSpace:
     """Decide what a decoded picture's numbers mean; see `color_space`."""
-    _, layout = layout_or_stand_in(picture.format.name)
+    _, layout = layout_or_stand_in(coded_format(picture))
     return color_space(
         coded_color(picture),
         family=layout.family,

@@ -35,7 +35,7 @@ class Deinterlacer:
 
     def __init__(self, settings: InputSettings, first: av.VideoFrame) -> None:
         self._wanted = settings.deinterlace
-        self.doubles_rate = settings.field_rate and self._applies(first)
+        self.doubles_rate = settings.field_rate and self.applies(first)
         self._graph: Graph | None = None
         self._shape: tuple[int, int, str] | None = None
         self._progressive: set[int] = set()
@@ -44,7 +44,7 @@ class Deinterlacer:
         """Take a picture; yield those that are ready. Each is to be used before the next is asked for."""
         shape = picture.width, picture.height, picture.format.name
         if self._graph is None:
-            if not self._applies(picture):
+            if not self.applies(picture):
                 yield picture
                 return
             self._open(picture, shape)
@@ -52,9 +52,13 @@ class Deinterlacer:
             yield from self.flush()
             yield from self.push(picture)
             return
-        if self.doubles_rate and not self._applies(picture) and picture.pts is not None:
+        if self.doubles_rate and not self.applies(picture) and picture.pts is not None:
             self._progressive.add(2 * picture.pts)
         yield from self._through(picture)
+
+    def takes(self, picture: av.VideoFrame) -> bool:
+        """Return whether a picture will go through the filter, rather than be passed on as it is."""
+        return self._graph is not None or self.applies(picture)
 
     def flush(self) -> Iterator[av.VideoFrame]:
         """Yield what is held back; the next picture begins anew."""
@@ -62,7 +66,8 @@ class Deinterlacer:
             yield from self._through(None)
             self._graph = None
 
-    def _applies(self, picture: av.VideoFrame) -> bool:
+    def applies(self, picture: av.VideoFrame) -> bool:
+        """Return whether a picture is to be deinterlaced."""
         return self._wanted == "always" or (self._wanted == "auto" and picture.interlaced_frame)
 
     def _open(self, picture: av.VideoFrame, shape: tuple[int, int, str]) -> None:

@@ -12,7 +12,7 @@ from av.stream import AttachmentStream, Disposition
 
 from engine.media.exact import exact, seconds
 from engine.media.film_info import Attachment, AudioTrack, Chapter, FilmInfo, OtherTrack, VideoTrack
-from engine.media.layout import bit_depth_of
+from engine.media.layout import bit_depth_of, coded_format
 from engine.media.opening import has_decoder
 from engine.media.times import even_rate
 from engine.media.upright import orientation_of
@@ -50,12 +50,13 @@ def describe(container: InputContainer, stream: av.VideoStream, *, name: str, ra
 def with_picture(info: FilmInfo, picture: av.VideoFrame) -> FilmInfo:
     """Return `info` completed by the first decoded picture."""
     orientation = orientation_of(picture)
+    pix_fmt = coded_format(picture)
     video = replace(
         info.video,
-        pix_fmt=picture.format.name,
+        pix_fmt=pix_fmt,
         width=picture.width,
         height=picture.height,
-        bit_depth=bit_depth_of(picture.format.name),
+        bit_depth=bit_depth_of(pix_fmt),
         rotation=orientation.degrees,
         is_mirrored=orientation.is_mirrored,
         matrix=int(picture.colorspace),

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Protocol, TypeAlias
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 
 from engine.media.describe import container_rate, describe, expected_packets, index_times
@@ -27,6 +28,8 @@ _HONEST_DURATIONS = frozenset({"matroska,webm", "asf"})
 _UNCODED = "yuv4mpegpipe"
 """Y4M: pictures end where the file does."""
 _DURATION_SLACK = Fraction(1, 8)
+_ONE_PICTURE_EACH = frozenset({"h264", "hevc"})
+"""Codecs of which every packet is a picture, unless pictures are coded as two fields."""
 
 
 FilmPacket: TypeAlias = "av.Packet[av.VideoStream]"
@@ -55,6 +58,7 @@ class FilmSource:
     source : path, URL, "-" or open binary file
     threads : of the decoder
     losses : counts what cannot be read
+    accelerator : a device for the decoder to work on; what it does not take, FFmpeg decodes on the processor
 
     Raises
     ------
@@ -62,13 +66,14 @@ class FilmSource:
         It cannot be opened as a film.
     """
 
-    def __init__(self, source: Source, *, threads: int, losses: Losses) -> None:
+    def __init__(self, source: Source, *, threads: int, losses: Losses, accelerator: HWAccel | None = None) -> None:
         self._name, self._losses = name_of(source), losses
         self._packets_read = 0
         self._end: Fraction | None = None
         self._last_byte = 0
         self._ahead: deque[FilmPacket] = deque()
-        self._container = container = open_container(source)
+        self._count = None if accelerator is None else _PictureCount()
+        self._container = container = open_container(source, accelerator)
         try:
             with reading(self._name):
                 self._stream = stream = film_stream(container, self._name)
@@ -88,7 +93,7 @@ class FilmSource:
         for packet in chain(self._drain_ahead(), self._packets):
             self._note(packet)
             try:
-                decoded = self._stream.decode(packet)
+                decoded = self._decode(packet)
             except READING_ERRORS:
                 self._losses.undecodable_packets += 1
                 failures += 1
@@ -97,8 +102,11 @@ class FilmSource:
                     break
                 continue
             failures = 0 if decoded else failures
+            if self._count is not None:
+                self._count.add(packet, decoded)
             yield from decoded
         yield from self._last_pictures()
+        self._check_dropped()
         self._check_whole()
 
     def close(self) -> None:
@@ -139,13 +147,26 @@ class FilmSource:
 
     def _last_pictures(self) -> Iterator[av.VideoFrame]:
         try:
-            decoded = self._stream.decode(None)
+            decoded = self._decode(None)
         except READING_ERRORS:
             self._losses.undecodable_packets += 1
             return
+        if self._count is not None:
+            self._count.add(None, decoded)
         for picture in decoded:
             picture.time_base = self.info.video.time_base
             yield picture
+
+    def _decode(self, packet: "FilmPacket | None") -> list[av.VideoFrame]:
+        return self._stream.decode(packet)
+
+    def _check_dropped(self) -> None:
+        """Count pictures that a device's decoder has swallowed without a word; gaps in the times are counted already.
+
+        FFmpeg's own decoders tell what they refuse.
+        """
+        if self._count is not None and self.info.video.codec in _ONE_PICTURE_EACH:
+            self._losses.missing_frames = max(self._losses.missing_frames, self._count.dropped)
 
     def _check_whole(self) -> None:
         """Compare what came with what the header promised."""
@@ -159,6 +180,42 @@ class FilmSource:
             self._losses.missing_frames += is_cut
         elif video.duration is not None and self._end is not None and self.info.container in _HONEST_DURATIONS:
             self._losses.is_truncated |= self._end < video.duration - _DURATION_SLACK
+
+
+class _PictureCount:
+    """Coded pictures against decoded ones.
+
+    Those before the first that is shown do not count: a film that begins in the middle of a group of pictures has some.
+    """
+
+    def __init__(self) -> None:
+        self._early: list[int | None] = []
+        self._first: int | None = None
+        self._coded = self._shown = 0
+        self._has_fields = False
+
+    @property
+    def dropped(self) -> int:
+        """Coded pictures for which none came; 0 where fields are coded one by one."""
+        return 0 if self._has_fields else max(0, self._coded - self._shown)
+
+    def add(self, packet: "FilmPacket | None", decoded: list[av.VideoFrame]) -> None:
+        """Count a packet that the decoder took, None at the end, and the pictures that came."""
+        if decoded and not self._shown:
+            self._first = decoded[0].pts
+            self._coded += sum(map(self._counts, self._early))
+            self._early.clear()
+        self._shown += len(decoded)
+        self._has_fields |= any(picture.interlaced_frame for picture in decoded)
+        if packet is None or packet.is_discard:
+            return
+        if not self._shown:
+            self._early.append(packet.pts)
+        else:
+            self._coded += self._counts(packet.pts)
+
+    def _counts(self, pts: int | None) -> bool:
+        return pts is None or self._first is None or pts >= self._first
 
 
 def _packets(container: InputContainer, stream: av.VideoStream, losses: Losses) -> Iterator[FilmPacket]:

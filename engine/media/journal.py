@@ -20,11 +20,12 @@ from typing import IO, Any, cast
 import av
 
 from engine.errors import DecodeError, EncodeError, ResumeError
+from engine.file_hash import file_sha256
 from engine.media.durable import flush_folder, partial, publish, writing
 from engine.media.opening import find_pictures
 from engine.media.output import WriteJob
 from engine.media.provenance import canonical_json, digest, plain
-from engine.media.segments import SegmentRecord, file_sha256
+from engine.media.segments import SegmentRecord
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +94,8 @@ class Journal:
     def open(cls, folder: Path, head: JournalHead) -> "Journal":
         """Go on with a journal: keep the finished segments that are whole, remove everything else.
 
+        A folder of a run that broke off before it had written a journal holds nothing to go on with: one is begun.
+
         Raises
         ------
         ResumeError
@@ -100,6 +103,8 @@ class Journal:
         """
         lock = _lock_folder(folder)
         try:
+            if {entry.name for entry in folder.iterdir()} <= {_LOCK, partial(folder / _JOURNAL).name}:
+                _write(folder, head, [])
             recorded, segments = _read(folder)
             changed = recorded.differences(head)
             if changed:

@@ -62,6 +62,12 @@ class _Depth(TypedDict, total=False):
     is_full_range: bool
 
 
+def coded_format(picture: av.VideoFrame) -> str:
+    """Return the pixel format of a picture's samples, also where they lie on a device."""
+    on_device = picture.sw_format
+    return picture.format.name if on_device is None else on_device.name
+
+
 def samples(frame: av.VideoFrame, layout: Layout, component: int) -> npt.NDArray[np.uint8 | np.uint16]:
     """View the samples of one component, (rows, columns) or, where others lie between, (rows, columns, step).
 

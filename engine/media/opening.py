@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
@@ -73,8 +74,13 @@ def find_pictures(source: Source) -> Sequence[NumberedPicture] | None:
     return None
 
 
-def open_container(source: Source) -> InputContainer:
+def open_container(source: Source, accelerator: HWAccel | None = None) -> InputContainer:
     """Open a film.
+
+    Parameters
+    ----------
+    source : what names it
+    accelerator : a device for the decoders to work on where they can; None: they work on the processor
 
     Raises
     ------
@@ -92,7 +98,8 @@ def open_container(source: Source) -> InputContainer:
             file = f"file:{_checked(Path(source))}"
     with reading(name_of(source)):
         options = {"max_pixels": str(MOST_PIXELS)}
-        return cast(InputContainer, av.open(file, "r", metadata_errors="replace", timeout=timeout, options=options))
+        opened = av.open(file, "r", metadata_errors="replace", timeout=timeout, options=options, hwaccel=accelerator)
+        return cast(InputContainer, opened)
 
 
 def film_stream(container: InputContainer, name: str) -> av.VideoStream:

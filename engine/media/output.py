@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.frame import Frame
+from engine.media.device.border import Border
 from engine.media.provenance import Provenance
 from engine.settings import OutputSettings
 from engine.types import FrameSpec
@@ -43,6 +44,7 @@ class WriteJob:
     threads : how the cores are divided among the stages; an interrupted run must go on with the same
     resume : go on with unfinished work, where there is any
     overwrite : replace an existing target, and without `resume` throw unfinished work away
+    border : FFmpeg on the device that the chain runs on; None: it runs on the processor
     """
 
     settings: OutputSettings = field(default_factory=OutputSettings)
@@ -52,6 +54,7 @@ class WriteJob:
     threads: Mapping[str, int] = field(default_factory=dict[str, int])
     resume: bool = False
     overwrite: bool = False
+    border: Border | None = None
 
 
 class Writer(Protocol):

@@ -2,40 +2,40 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import chain, islice
 from types import TracebackType
 from typing import Self
 
 import av
-import cv2
-import numpy as np
 
+from engine.device.pool import work_on
 from engine.errors import ConfigError, DecodeError, InternalError
 from engine.frame import Frame
-from engine.media.color import CodedColor, coded_color, film_color, output_color
-from engine.media.convert import ToChain
+from engine.media.color import film_color, output_color
 from engine.media.deinterlace import Deinterlacer
+from engine.media.delivery import Delivery, HostDelivery
 from engine.media.describe import with_picture
+from engine.media.device.border import Border
+from engine.media.device.delivery import DeviceDelivery
+from engine.media.device.opening import choose_decoder, software_instead, why_not_there
 from engine.media.exact import seconds
 from engine.media.ffmpeg_errors import reading
 from engine.media.film_info import FilmInfo
 from engine.media.film_source import FilmSource, PictureSource
 from engine.media.grey import are_grey, is_grey_film
-from engine.media.layout import LAYOUTS, bit_depth_of
+from engine.media.layout import LAYOUTS, bit_depth_of, coded_format
 from engine.media.losses import Losses
-from engine.media.opening import Source, find_pictures, is_seekable, name_of
+from engine.media.opening import NumberedPicture, Source, find_pictures, is_seekable, name_of
 from engine.media.sequence_source import SequenceSource
 from engine.media.times import FilmClock, exact_time_base
 from engine.media.upright import orientation_of
-from engine.pool import BufferPool
 from engine.settings import InputSettings
-from engine.types import ColorSpace, FrameFlags, FrameSpec, PixelFormat, Planes
+from engine.types import ColorSpace, FrameFlags, FrameSpec, PixelFormat
 
 log = logging.getLogger(__name__)
 
-_PREPARED_BUFFERS = 4
 _PEEKED_PICTURES = 7
 
 
@@ -45,16 +45,18 @@ class FilmReader:
     Parameters
     ----------
     source : film file, URL, "-" for stdin, open binary file; folder, printf or glob pattern of pictures; one picture
-    settings : deinterlacing, rate of image sequences
+    settings : deinterlacing, rate of image sequences, which decoder
     format : `GRAY` (the film's Y') or `RGB`; None is `GRAY` for film coded without chroma, else `RGB`. `deliver` may
         change it until the first frame is read
     threads : of the decoder
+    border : FFmpeg on the device that the chain runs on; None: it runs on the processor
 
     Attributes
     ----------
     spec : of the frames
     info : what the container says
     losses : what could not be read so far; final after the last frame
+    notices : what else the user should know, a line each
 
     Raises
     ------
@@ -69,17 +71,26 @@ class FilmReader:
         settings: InputSettings | None = None,
         format: PixelFormat | None = None,
         threads: int = 2,
+        border: Border | None = None,
     ) -> None:
         settings = settings or InputSettings()
         self._name, self._given = name_of(source), source
+        self._settings, self._threads = settings, threads
         self._is_grey: bool | None = None
         self._count = 0
-        self.losses = Losses()
-        self._source = self._open(source, settings, threads)
+        self._delivery: Delivery | None = None
+        self.losses, self.notices = Losses(), list[str]()
+        files = find_pictures(source)
+        choice = choose_decoder(settings, border, self._name, is_sequence=files is not None)
+        self._note(choice.notice)
+        self._border = choice.border
+        self._source = self._open(files)
         try:
             with reading(self._name):
                 self._decoded = self._source.pictures()
                 self._first = self._first_picture()
+                if self._border is not None:
+                    self._settle_decoder(self._border)
                 self._deinterlacer = Deinterlacer(settings, self._first)
                 self.info: FilmInfo = with_picture(self._source.info, self._first)
             self.deliver(format or (PixelFormat.GRAY if self.has_no_chroma else PixelFormat.RGB))
@@ -94,6 +105,11 @@ class FilmReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def is_on_device(self) -> bool:
+        """Whether the frames' pixels lie on the device; `Frame.ready` says when they are there."""
+        return self._border is not None
 
     @property
     def has_no_chroma(self) -> bool:
@@ -126,14 +142,23 @@ class FilmReader:
             raise ConfigError(f"reader: got format {format.value!r}; wanted gray or rgb; colouring makes lab")
         if self._count:
             raise InternalError("FilmReader.deliver was called after frames had been read")
-        self.spec = self._make_spec(format)
-        self._converters: dict[tuple[str, int, int, int, CodedColor], _Converter] = {}
-        self._pool = BufferPool(self.spec.pixels_shape, prepare=_PREPARED_BUFFERS)
+        spec = self._make_spec(format)
+        if self._delivery is None or spec != self.spec:
+            if self._delivery is not None:
+                self._delivery.close()
+            self._delivery = _delivery(self._border, spec, self.info.video.codec)
+        self.spec, self._pool = spec, self._delivery.pool
         self._clock = FilmClock(self.spec.start, self.spec.rate, self.spec.time_base, self.losses)
-        self._pictures = _progressive(self._first, self._decoded, self._deinterlacer)
+        self._pictures = self._progressive()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield the frames in order; each belongs to the caller, who releases it."""
+        """Yield the frames in order; each belongs to the caller, who releases it.
+
+        On a device, the thread that asks for frames gives the device work, in a stream of the reader's own.
+        """
+        assert self._delivery is not None
+        if self._delivery.stream is not None:
+            work_on(self._delivery.stream)
         while True:
             start_ns = time.perf_counter_ns()
             with reading(self._name):
@@ -147,13 +172,44 @@ class FilmReader:
 
     def close(self) -> None:
         """Give the file back; frames that are out stay valid."""
+        if self._delivery is not None:
+            self._delivery.close()
         self._source.close()
 
-    def _open(self, source: Source, settings: InputSettings, threads: int) -> PictureSource:
-        files = find_pictures(source)
+    def _open(self, files: Sequence[NumberedPicture] | None) -> PictureSource:
         if files is not None:
-            return SequenceSource(files, name=self._name, rate=settings.rate, losses=self.losses)
-        return FilmSource(source, threads=threads, losses=self.losses)
+            return SequenceSource(files, name=self._name, rate=self._settings.rate, losses=self.losses)
+        accelerator = None if self._border is None else self._border.accelerator()
+        return FilmSource(self._given, threads=self._threads, losses=self.losses, accelerator=accelerator)
+
+    def _settle_decoder(self, border: Border) -> None:
+        """Go on with what the first picture allows: the device's pictures, or the processor's, and say which."""
+        why = why_not_there(self._first, self._source.info.video.codec, border)
+        if why is None and self._settings.decoder == "auto" and self._deinterlaces(self._first):
+            why = "it is interlaced, and bwdif, which makes whole pictures of fields, works on the processor"
+        if why is None:
+            return
+        self._note(software_instead(self._settings, why, self._name))
+        self._border = None
+        if not border.holds(self._first):
+            return  # FFmpeg has turned to its own decoder by itself
+        if is_seekable(self._given):
+            self._source.close()
+            self.losses = Losses()
+            self._source = self._open(None)
+            self._decoded = self._source.pictures()
+            self._first = self._first_picture()
+        else:  # what came through a pipe does not come again
+            self._decoded = map(border.to_host, self._decoded)
+            self._first = border.to_host(self._first)
+
+    def _deinterlaces(self, picture: av.VideoFrame) -> bool:
+        return Deinterlacer(self._settings, picture).applies(picture)
+
+    def _note(self, notice: str | None) -> None:
+        if notice is not None and notice not in self.notices:
+            log.info("%s: %s", self._name, notice)
+            self.notices.append(notice)
 
     def _first_picture(self) -> av.VideoFrame:
         first = next(self._decoded, None)
@@ -168,7 +224,10 @@ class FilmReader:
         peeked = list(islice(self._decoded, _PEEKED_PICTURES))
         self._decoded = chain(peeked, self._decoded)
         self.deliver(self.spec.format)
-        return are_grey([self._first, *peeked], self.info.video.codec)
+        pictures = [self._first, *peeked]
+        if self._border is not None:
+            pictures = [self._border.to_host(picture) for picture in pictures]
+        return are_grey(pictures, self.info.video.codec)
 
     def _make_spec(self, format: PixelFormat) -> FrameSpec:
         first, video = self._first, self.info.video
@@ -187,7 +246,7 @@ class FilmReader:
             start=start,
             color=self._color_of(first, format),
             sample_aspect=1 / aspect if orientation.is_transposed else aspect,
-            bit_depth=bit_depth_of(first.format.name),
+            bit_depth=bit_depth_of(coded_format(first)),
         )
 
     def _color_of(self, picture: av.VideoFrame, format: PixelFormat) -> ColorSpace:
@@ -198,8 +257,9 @@ class FilmReader:
         return color
 
     def _frame(self, picture: av.VideoFrame, start_ns: int) -> Frame:
-        lease = self._pool.lease()
-        self._convert(picture, lease.array)
+        assert self._delivery is not None
+        lease, ready, is_resized = self._delivery.put(picture)
+        self.losses.resized_frames += is_resized
         is_corrupt = picture.is_corrupt
         self.losses.corrupt_frames += is_corrupt
         duration = seconds(picture.duration or None, picture.time_base)
@@ -214,60 +274,23 @@ class FilmReader:
             index=index,
             flags=FrameFlags.CORRUPT if is_corrupt else FrameFlags.NONE,
             duration=step,
+            ready=ready,
             first_ns=start_ns,
             leases=(lease,),
         )
 
-    def _convert(self, picture: av.VideoFrame, pixels: Planes) -> None:
-        key = picture.format.name, picture.width, picture.height, picture.rotation, coded_color(picture)
-        converter = self._converters.get(key)
-        if converter is None:
-            color = film_color(picture, self.info.video.codec)
-            converter = self._converters[key] = _Converter(picture, color, self.spec)
-        converter(picture, pixels)
-        self.losses.resized_frames += converter.resizes
+    def _progressive(self) -> Iterator[av.VideoFrame]:
+        for picture in chain([self._first], self._decoded):
+            yield from self._deinterlacer.push(self._within_reach(picture))
+        yield from self._deinterlacer.flush()
+
+    def _within_reach(self, picture: av.VideoFrame) -> av.VideoFrame:
+        """Bring a picture that is to be deinterlaced down from the device; once one was, its followers too."""
+        if self._border is None or not self._deinterlacer.takes(picture):
+            return picture
+        self._note("decoder: interlaced pictures are brought down from the GPU, since bwdif works on the processor")
+        return self._border.to_host(picture)
 
 
-class _Converter:
-    """From decoded pictures of one size, format, colour and rotation to upright chain planes of the film's size.
-
-    Attributes
-    ----------
-    resizes : whether the pictures are of another size than the film's first
-    """
-
-    def __init__(self, picture: av.VideoFrame, color: ColorSpace, spec: FrameSpec) -> None:
-        width, height = picture.width, picture.height
-        self._to_chain = ToChain(picture.format.name, width, height, color, spec.format)
-        self._orientation = orientation_of(picture)
-        upright_width, upright_height = self._orientation.size(width, height)
-        self.resizes = (upright_width, upright_height) != (spec.width, spec.height)
-        channels = spec.pixels_shape[0]
-        self._coded = np.empty((channels, height, width), np.float32) if self._orientation else None
-        self._upright = np.empty((channels, upright_height, upright_width), np.float32) if self.resizes else None
-
-    def __call__(self, picture: av.VideoFrame, pixels: Planes) -> None:
-        """Fill `pixels`."""
-        upright = pixels if self._upright is None else self._upright
-        self._to_chain(picture, upright if self._coded is None else self._coded)
-        if self._coded is not None:
-            self._orientation.apply(self._coded, upright)
-        if self._upright is not None:
-            _resize(upright, pixels)
-
-
-def _resize(planes: Planes, out: Planes) -> None:
-    shrinks = planes.shape[1] * planes.shape[2] > out.shape[1] * out.shape[2]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    for plane, target in zip(planes, out, strict=True):
-        cv2.resize(plane, (target.shape[1], target.shape[0]), dst=target, interpolation=how)
-    np.clip(out, 0.0, 1.0, out=out)
-
-
-def _progressive(
-    first: av.VideoFrame, rest: Iterator[av.VideoFrame], deinterlacer: Deinterlacer
-) -> Iterator[av.VideoFrame]:
-    yield from deinterlacer.push(first)
-    for picture in rest:
-        yield from deinterlacer.push(picture)
-    yield from deinterlacer.flush()
+def _delivery(border: Border | None, spec: FrameSpec, codec: str) -> Delivery:
+    return HostDelivery(spec, codec) if border is None else DeviceDelivery(border, spec, codec)

@@ -15,7 +15,9 @@ from av.error import FFmpegError
 
 from engine.errors import ConfigError, EncodeError, TimestampError
 from engine.frame import Frame
-from engine.media.codecs import choose_codec, encoding_for
+from engine.media.codecs import Encoding, choose_codec, encoding_for
+from engine.media.device.encoding import choose_encoder, open_device_encoder
+from engine.media.device.pictures import BroughtDown, Pictures
 from engine.media.durable import partial, publish, writing
 from engine.media.journal import Journal, journal_head
 from engine.media.mux import Film, join
@@ -58,6 +60,7 @@ class SegmentedWriter:
         self._film_source = _film_file(job.source)
         self._work = work_folder(target)
         self._codec, self._container = choose_codec(target, job.settings)
+        self._encoder = choose_encoder(job.settings, job.border, self._codec.name)
         _check_folder(target)
         _check_unfinished(target, self._work, job)
         self._journal: Journal | None = None
@@ -78,14 +81,13 @@ class SegmentedWriter:
     def open(self, spec: FrameSpec) -> None:
         """Make or take up the work folder and prepare the pictures' buffers."""
         self._spec = spec
-        self._encoding = encoding_for(self._codec, self._job.settings, spec)
+        self._encoding, self._pictures = self._open_encoder(spec)
         coded = self._encoding.picture
         if (coded.width, coded.height) != (spec.width, spec.height):
             self.report.notices.append(
                 f"picture: {spec.width}x{spec.height} becomes {coded.width}x{coded.height}, since "
                 f"{self._codec.name} wants even sizes; the last column or row is repeated"
             )
-        self._pictures = PictureRing(coded, spec, threads=self._encoding.threads)
         self._shortest = MIN_SEGMENT_SECONDS / self._encoding.time_base
         head = journal_head(self._job, {"encoding": self._encoding, "frames": spec})
         resumes = self._job.resume and self._work.is_dir()
@@ -98,7 +100,7 @@ class SegmentedWriter:
     def write(self, frame: Frame) -> None:
         """Code a frame and release it."""
         try:
-            if frame.ready is not None:
+            if frame.ready is not None and self._encoder.border is None:
                 frame.ready.synchronize()
             with writing(self.target):
                 self._write(frame)
@@ -138,6 +140,20 @@ class SegmentedWriter:
             self._journal.remove()
             self._journal = None
 
+    def _open_encoder(self, spec: FrameSpec) -> tuple[Encoding, Pictures]:
+        """Take the device's encoder where it is to be had, else the processor's, and say why."""
+        border, notice = self._encoder.border, self._encoder.notice
+        if border is not None:
+            opened = open_device_encoder(self._encoder, self._job.settings, spec, self.target)
+            if not isinstance(opened, str):
+                return opened
+            notice = opened
+        if notice is not None:
+            self.report.notices.append(notice)
+        encoding = encoding_for(self._codec, self._job.settings, spec)
+        pictures = PictureRing(encoding.picture, spec, threads=encoding.threads)
+        return encoding, pictures if border is None else BroughtDown(border.device, spec, pictures)
+
     def _write(self, frame: Frame) -> None:
         time_base = self._encoding.time_base
         picture = self._pictures.fill(frame)
@@ -168,7 +184,7 @@ class SegmentedWriter:
 
     def _open_segment(self, shot: int) -> SegmentFile:
         assert self._journal is not None
-        name = f"{len(self._journal.segments):06d}.{self._codec.segment_format}"
+        name = f"{len(self._journal.segments):06d}.{self._encoding.video_codec.segment_format}"
         return SegmentFile(self._work / name, self._encoding, shot)
 
     def _close_segment(self, segment: SegmentFile, next_shot: int, end_pts: int) -> None:

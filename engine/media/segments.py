@@ -6,7 +6,6 @@ them; only their differences count.
 """
 
 import contextlib
-import hashlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from av.container import OutputContainer
 from av.error import FFmpegError
 
 from engine.errors import InternalError
+from engine.file_hash import file_sha256
 from engine.media.codecs import Encoding
 from engine.media.durable import WatchedFile, partial, publish
 from engine.media.packets import AnyPacket, unit_of
@@ -167,12 +167,6 @@ class SegmentReader:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def close_quietly(container: OutputContainer, file: WatchedFile) -> None:

@@ -16,6 +16,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 
 from engine.errors import ConfigError, DecodeError, EncodeError
+from engine.file_hash import file_sha256
 from engine.frame import Frame
 from engine.media.codecs import coded_time_base
 from engine.media.color import output_color
@@ -27,7 +28,7 @@ from engine.media.output import WriteJob, WriteReport
 from engine.media.picture_files import PICTURE_FORMATS, PictureFormat
 from engine.media.pictures import CodedPicture, PictureRing
 from engine.media.provenance import write_sidecar
-from engine.media.segments import SegmentRecord, file_sha256
+from engine.media.segments import SegmentRecord
 from engine.types import FrameSpec, PixelFormat
 
 log = logging.getLogger(__name__)

@@ -3,13 +3,25 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.media.codecs import codec_name
+from engine.media.device.border import Border
+from engine.media.device.encoding import choose_encoder
 from engine.media.journal import peek
 from engine.media.output import WriteJob, Writer, WriteReport
 from engine.media.segmented_writer import SegmentedWriter, work_folder
 from engine.media.sequence_writer import SequenceWriter, is_sequence, sequence_work_folder
 from engine.media.y4m import Y4MWriter
+from engine.settings import OutputSettings
 
-__all__ = ["WriteJob", "WriteReport", "Writer", "open_writer", "recorded_threads", "unfinished_work"]
+__all__ = [
+    "WriteJob",
+    "WriteReport",
+    "Writer",
+    "open_writer",
+    "recorded_threads",
+    "takes_device_frames",
+    "unfinished_work",
+]
 
 STDOUT = "-"
 
@@ -34,6 +46,24 @@ def open_writer(target: Path | str, job: WriteJob) -> Writer:
     if is_sequence(target):
         return SequenceWriter(Path(target), job)
     return SegmentedWriter(Path(target), job)
+
+
+def takes_device_frames(target: Path | str, settings: OutputSettings, border: Border | None) -> bool:
+    """Return whether the writer for a target wants frames that lie on the device; the chain is to end there.
+
+    Parameters
+    ----------
+    target, settings : as for `open_writer`
+    border : FFmpeg on the device that the chain runs on; None: it runs on the processor
+
+    Raises
+    ------
+    ConfigError, EncodeError
+        The device's encoder is asked for and cannot be had for this target.
+    """
+    is_film = str(target) != STDOUT and not is_sequence(target)
+    codec = codec_name(Path(target), settings) if is_film else None
+    return choose_encoder(settings, border, codec).border is not None
 
 
 def unfinished_work(target: Path | str) -> Path | None:

@@ -7,7 +7,7 @@ so that other programs on the machine do not count and the encoder's own threads
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -24,8 +24,8 @@ from engine.media.reader import FilmReader
 from engine.media.writer import open_writer
 from engine.model import Model
 from engine.settings import ColorizeSettings, InterpolateSettings, Settings
-from engine.stages.base import Stage
-from engine.types import FrameFlags, FrameSpec, PixelFormat
+from engine.stages.run import run_stage
+from engine.types import FrameSpec, PixelFormat
 
 FRAMES = 24
 SIZES = ((320, 240), (640, 480))
@@ -139,24 +139,12 @@ def _run(film: Path, factor: Fraction | None) -> dict[str, StageTime]:
         for stage in chain.stages:
             spec = stage.open(spec)
             count, before, start = len(frames), backend.seconds, time.process_time()
-            frames = list(played(stage, frames))
+            frames = list(run_stage(stage, frames))
             seconds = time.process_time() - start - (backend.seconds - before)
             times[stage.name] = StageTime(seconds=seconds, pictures_in=count, pictures_out=len(frames))
             stage.close()
         times["encode"] = _encode(frames, spec, settings, film.with_name("restored.mp4"))
     return times
-
-
-def played(stage: Stage, frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield what an opened stage makes of frames, as the pipeline drives it (`engine/pipeline.py`)."""
-    end: Fraction | None = None
-    for frame in frames:
-        if FrameFlags.SCENE_CUT in frame.flags:
-            yield from stage.flush(frame.time)
-            stage.reset()
-        end = None if frame.duration is None else frame.time + frame.duration
-        yield from stage.push(frame)
-    yield from stage.flush(end)
 
 
 def _encode(frames: Sequence[Frame], spec: FrameSpec, settings: Settings, target: Path) -> StageTime:

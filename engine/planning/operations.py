@@ -12,7 +12,8 @@ from enum import StrEnum
 from math import ceil, prod, sqrt
 
 from engine.onnx_graph import Graph, Node
-from engine.planning.shapes import Shape, Traced
+from engine.planning.shape_rules import Shape
+from engine.planning.shapes import Traced
 
 BLOCK = 16
 """Channels that processors and tensor cores compute together; a convolution to fewer takes as long as one to all."""

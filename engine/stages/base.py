@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
+from engine.device.base import Device, Stream
 from engine.errors import DeviceError, FarshoreError, Interrupted
 from engine.frame import Frame
 from engine.types import FrameSpec
@@ -50,10 +51,14 @@ class Stage(ABC):
     name : as in the latency table
     look_ahead : frames that must come in behind a frame before it can go out
     failures : frames passed through because the stage could not work on them
+    device, stream : of a stage that works on a device: it, and its own stream, made in `open`; None on the host. The
+        pipeline makes the stream wait for a frame before it pushes the frame; the stage records `Frame.ready`
     """
 
     name: str = "stage"
     look_ahead: int = 0
+    device: Device | None = None
+    stream: Stream | None = None
 
     def __init__(self) -> None:
         self.failures = Failures(self.name)

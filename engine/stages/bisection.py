@@ -4,6 +4,7 @@ The way of the authors of RIFE v3 (Huang et al., ECCV 2022): the picture in the 
 motion to the two film frames is composed along the way, so that colour can be carried along it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,18 +86,17 @@ class Bisection:
         EngineError
             The backend failed.
         """
+        made = {
+            0: _Node(picture=self._model.first, motion=None, number=0),
+            PARTS: _Node(picture=self._model.second, motion=None, number=PARTS),
+        }
         wanted = round(timestep * PARTS)
-        left = _Node(picture=self._model.first, motion=None, number=0)
-        right = _Node(picture=self._model.second, motion=None, number=PARTS)
-        for node in self._nodes:
-            middle = (left.number + right.number) // 2
+        for (left, middle, right), node in zip(halvings(wanted), self._nodes, strict=False):
             if node.number != middle:
-                self._make(left, right, node)
+                self._make(made[left], made[right], node)
                 node.number = middle
-            if wanted == middle:
-                self._give(node, timestep, out)
-                return
-            left, right = (left, node) if wanted < middle else (node, right)
+            made[middle] = node
+        self._give(made[wanted], timestep, out)
 
     def _make(self, left: _Node, right: _Node, node: _Node) -> None:
         """Make the picture between two others, and its motion to the film frames."""
@@ -114,6 +114,15 @@ class Bisection:
             self._model.enlarge(out)
         else:
             still(out, timestep)
+
+
+def halvings(wanted: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each halving on the way to a moment, in `PARTS` of the interval: left end, middle, right end."""
+    left, right, middle = 0, PARTS, 0
+    while middle != wanted:
+        middle = (left + right) // 2
+        yield left, middle, right
+        left, right = (left, middle) if wanted < middle else (middle, right)
 
 
 def nearest_moment(timestep: float) -> float:

@@ -5,7 +5,8 @@ and contrast (flicker, fades), allows for motion (pans, people), and which dust 
 is not a cut: what was before it comes again within two frames.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import cv2
 
@@ -52,13 +53,42 @@ MEMORY = FLASH + 1
 """Frames of the shot with which a new one is compared: a flash, and the one before it."""
 
 
-class CutDetector:
-    """Judges pictures of `LOOK_SIZE`, float32 in [0, 1]."""
+class Pair(Protocol):
+    """What is measured of two pictures. A number is asked for only where it decides."""
 
-    def __init__(self) -> None:
+    @property
+    def difference(self) -> float:
+        """Mean absolute difference, of a range of 1."""
+        ...
+
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Standard deviation of each."""
+        ...
+
+    @property
+    def matched(self) -> float:
+        """How far the blocks of the one with more texture are found in the other, 0 to 1."""
+        ...
+
+
+Picture = TypeVar("Picture")
+"""Whatever stands for a picture that `CutDetector` judges."""
+
+
+class CutDetector(Generic[Picture]):
+    """Judges pictures by their likenesses.
+
+    Parameters
+    ----------
+    likeness : of two pictures, the earlier one first: `likeness`, or what knows it already
+    """
+
+    def __init__(self, likeness: Callable[[Picture, Picture], float]) -> None:
+        self._likeness = likeness
         self._likeness_before = 1.0
 
-    def is_cut(self, past: Sequence[Plane], picture: Plane, ahead: Sequence[Plane]) -> bool:
+    def is_cut(self, past: Sequence[Picture], picture: Picture, ahead: Sequence[Picture]) -> bool:
         """Judge whether a shot begins; to be called for each frame in turn.
 
         Parameters
@@ -68,30 +98,63 @@ class CutDetector:
         ahead : the `FLASH` pictures behind it, fewer at the film's end
         """
         before = self._likeness_before
-        here = self._likeness_before = self.likeness(past[-1], picture)
+        here = self._likeness_before = self._likeness(past[-1], picture)
         if here >= SIMILAR:
             return False
-        after = self.likeness(picture, ahead[0]) if ahead else 1.0
+        after = self._likeness(picture, ahead[0]) if ahead else 1.0
         if here >= STANDS_OUT * max(before, after):
             return False
-        resumes = any(self.likeness(old, picture) >= SIMILAR for old in past[:-1])
-        return not resumes and not any(self.likeness(past[-1], new) >= SIMILAR for new in ahead)
+        resumes = any(self._likeness(old, picture) >= SIMILAR for old in past[:-1])
+        return not resumes and not any(self._likeness(past[-1], new) >= SIMILAR for new in ahead)
 
-    def likeness(self, first: Plane, second: Plane) -> float:
-        """Return how far one picture continues the other, 0 to 1."""
-        difference = cv2.norm(first, second, cv2.NORM_L1) / first.size
-        if difference < UNTOUCHED:
-            return 1.0
-        deviations = float(first.std()), float(second.std())
-        if max(deviations) < FLAT:
-            return 0.0 if difference > FLAT_STEP else 1.0
-        if min(deviations) < FLAT:
-            return 0.0
-        template, field = (first, second) if deviations[0] >= deviations[1] else (second, first)
-        return self._matched(template, field)
 
-    def _matched(self, template: Plane, field: Plane) -> float:
-        """Return the mean over blocks of `template`, weighted by texture, of the best correlation in `field`."""
+def likeness(first: Plane, second: Plane) -> float:
+    """Return how far one picture continues the other, 0 to 1; both float32 of `LOOK_SIZE`, in [0, 1]."""
+    return likeness_of(PlanePair(first, second))
+
+
+def likeness_of(pair: Pair) -> float:
+    """Return how far one picture continues the other, 0 to 1, by what was measured of them."""
+    difference = pair.difference
+    if difference < UNTOUCHED:
+        return 1.0
+    deviations = pair.deviations
+    if max(deviations) < FLAT:
+        return 0.0 if difference > FLAT_STEP else 1.0
+    if min(deviations) < FLAT:
+        return 0.0
+    return pair.matched
+
+
+class PlanePair:
+    """Two pictures on the host, measured when asked.
+
+    Parameters
+    ----------
+    first, second : float32 of `LOOK_SIZE`, in [0, 1]
+    """
+
+    def __init__(self, first: Plane, second: Plane) -> None:
+        self._first, self._second = first, second
+        self._deviations: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float:
+        """The mean absolute difference."""
+        return cv2.norm(self._first, self._second, cv2.NORM_L1) / self._first.size
+
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Of each picture."""
+        if self._deviations is None:
+            self._deviations = float(self._first.std()), float(self._second.std())
+        return self._deviations
+
+    @property
+    def matched(self) -> float:
+        """The mean over blocks, weighted by texture, of the best correlation."""
+        one, other = self.deviations
+        template, field = (self._first, self._second) if one >= other else (self._second, self._first)
         rows, columns = LOOK_SIZE
         total = weights = 0.0
         for top in range(EDGE, rows - EDGE, BLOCK):

@@ -29,6 +29,7 @@ class DenseMotion:
     Parameters
     ----------
     height, width : of the full-size pictures
+    reduction : pixels of them, in each direction, to one of a reduced picture; 1: motion is found at full size
 
     Attributes
     ----------
@@ -36,8 +37,8 @@ class DenseMotion:
     scale : x and y by which a motion in reduced pixels is multiplied to be one in full-size pixels
     """
 
-    def __init__(self, height: int, width: int) -> None:
-        self.size = (max(height // 2, LEAST_SIDE), max(width // 2, LEAST_SIDE))
+    def __init__(self, height: int, width: int, reduction: int = 2) -> None:
+        self.size = (max(height // reduction, LEAST_SIDE), max(width // reduction, LEAST_SIDE))
         self.scale = (width / self.size[1], height / self.size[0])
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._search.setFinestScale(min(FINEST_SCALE, _coarsest_scale(self.size)))

@@ -13,10 +13,12 @@ from engine.backends.base import Array, Backend, Profile
 from engine.errors import ConfigError, FarshoreError
 from engine.frame import Frame
 from engine.model import Model
-from engine.pool import BufferPool
+from engine.pool import Lease
 from engine.settings import EnhanceSettings
 from engine.stages.base import Stage
-from engine.stages.picture_tensors import picture_tensors, resize_planes
+from engine.stages.device.tiles import DeviceTiles
+from engine.stages.enhancer_tensors import enhancer_tensors
+from engine.stages.place import HOST, DevicePlace, Place
 from engine.stages.sessions import Sessions
 from engine.stages.states import States
 from engine.stages.tile_plan import TilePlan, memory_needed, model_reach, plan_tiles
@@ -26,7 +28,7 @@ from engine.types import FrameFlags, FrameSpec
 log = logging.getLogger(__name__)
 
 PREPARED_FRAMES = 8
-"""Buffers made at once, for the frames that wait in the queue behind the stage."""
+"""Buffers made at once on the host, for the frames that wait in the queue behind the stage."""
 
 
 class Enhance(Stage):
@@ -40,6 +42,7 @@ class Enhance(Stage):
     model : of role `enhance`
     backend : what it runs on
     settings : strength, scale and tiles
+    place : where it works; where the backend's sessions do
 
     Raises
     ------
@@ -49,8 +52,9 @@ class Enhance(Stage):
 
     name = "enhance"
 
-    def __init__(self, model: Model, backend: Backend, settings: EnhanceSettings) -> None:
+    def __init__(self, model: Model, backend: Backend, settings: EnhanceSettings, *, place: Place = HOST) -> None:
         super().__init__()
+        self._place, self.device = place, place.device
         self._upscale = settings.upscale or model.card.scale
         if model.card.scale < self._upscale:
             raise ConfigError(
@@ -75,24 +79,28 @@ class Enhance(Stage):
         EngineError, ModelError
             The model does not fit its role or the backend.
         """
+        self._place.open()
+        self.stream = self._place.stream
         model, strength = self._model, self._settings.strength
         takes_strength = "strength" in model.inputs
         reach = model_reach(model)
-        self._tensors = picture_tensors(
+        self._tensors = enhancer_tensors(
             model,
             incoming,
             1.0 if takes_strength else strength,
             upscale=self._upscale,
             multiple=math.lcm(model.card.size_multiple, reach.grid if reach is not None else 1),
+            place=self._place,
         )
-        self._states = States(model, self._tensors.picture_size)
+        self._states = States(model, self._tensors.picture_size, self._place)
         if takes_strength:
-            self._tensors.inputs["strength"] = np.full(1, strength, np.float32)
+            self._tensors.inputs["strength"] = self._place.constant(np.full(1, strength, np.float32))
         self._inputs = {**self._tensors.inputs, **self._states.inputs}
         self._outputs = {**self._tensors.outputs, **self._states.outputs}
         picture, multiple = self._tensors.picture_size, self._tensors.multiple
-        plan = plan_tiles(model, reach, picture, multiple, self._settings.tile)
-        self._tiles = None if plan is None else Tiles(plan, self._inputs, self._outputs)
+        available = None if self.device is None else self.device.memory()[0]
+        plan = plan_tiles(model, reach, picture, multiple, self._settings.tile, available=available)
+        self._tiles = None if plan is None else self._place_tiles(plan)
         if plan is not None:
             needed = None if reach is None else memory_needed(reach, picture)
             self._tell(plan, needed)
@@ -102,7 +110,7 @@ class Enhance(Stage):
         self._states.check(self._sessions.current.output_shapes)
         scale = self._upscale
         self._spec = replace(incoming, width=incoming.width * scale, height=incoming.height * scale)
-        self.pool = BufferPool(self._spec.pixels_shape, prepare=PREPARED_FRAMES)
+        self.pool = self._place.pool(self._spec.pixels_shape, prepare=PREPARED_FRAMES)
         return self._spec
 
     def push(self, frame: Frame) -> Iterator[Frame]:
@@ -139,7 +147,9 @@ class Enhance(Stage):
         self._sessions.close()
 
     def measure(self, threads: int) -> float | None:
-        """Time the model."""
+        """Time the model; on a device there are no threads to choose."""
+        if self.device is not None:
+            return None
         seconds = self._sessions.time(threads, self._run_inputs, self._run_outputs)
         self._states.clear()
         return seconds * (1 if self._tiles is None else self._tiles.plan.count)
@@ -157,6 +167,11 @@ class Enhance(Stage):
     def _run_outputs(self) -> Mapping[str, Array]:
         """What one run of the model makes."""
         return self._outputs if self._tiles is None else self._tiles.outputs
+
+    def _place_tiles(self, plan: TilePlan) -> Tiles | DeviceTiles:
+        if isinstance(self._place, DevicePlace):
+            return DeviceTiles(self._place.operators, plan, self._inputs, self._outputs)
+        return Tiles(plan, self._inputs, self._outputs)
 
     def _tell(self, plan: TilePlan, needed: int | None) -> None:
         """Log how pictures are cut; as a warning where nobody asked for it and it changes the picture."""
@@ -189,31 +204,36 @@ class Enhance(Stage):
         self._outputs.update(self._states.outputs)
         try:
             if self._tiles is None:
-                self._sessions.current.enqueue(self._inputs, self._outputs)
+                self._sessions.current.enqueue(self._inputs, self._outputs, self.stream)
             else:
                 self._tiles.run(self._sessions.current, self._inputs, self._outputs)
         except FarshoreError as error:
             self.failures.count(error)
             return self._pass_through(frame)
         self._states.advance()
-        lease = self.pool.lease()
-        self._tensors.finish(frame.pixels, lease.array)
-        return frame.successor(pixels=lease.array, format=frame.format, leases=(lease,))
+        with self.pool.lease().filling() as lease:
+            self._tensors.finish(frame.pixels, lease.array)
+            return self._made(frame, lease)
 
     def _pass_through(self, frame: Frame) -> Frame:
         """Return the frame as it came, in the size that was promised."""
         if self._upscale == 1:
             return frame.share()
-        lease = self.pool.lease()
-        resize_planes(frame.pixels, lease.array)
-        return frame.successor(pixels=lease.array, format=frame.format, leases=(lease,))
+        with self.pool.lease().filling() as lease:
+            self._tensors.pass_through(frame.pixels, lease.array)
+            return self._made(frame, lease)
+
+    def _made(self, frame: Frame, lease: Lease) -> Frame:
+        """Return `frame` with the picture that was written into a buffer."""
+        ready = self._place.written(lease)
+        return frame.successor(pixels=lease.array, format=frame.format, leases=(lease,), ready=ready)
 
     @staticmethod
     def _same_picture(frame: Frame, picture: Frame) -> Frame:
         """Return `frame` with the pixels of `picture`."""
         for lease in picture.leases:
             lease.retain()
-        return frame.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases)
+        return frame.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases, ready=picture.ready)
 
     def _drop_frames(self) -> None:
         while self._waiting:

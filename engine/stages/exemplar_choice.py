@@ -31,9 +31,11 @@ class Choice(Protocol):
     Attributes
     ----------
     count : how many at a time, always as many
+    compares : whether what a shot shows decides; else `begin` does not look at the picture
     """
 
     count: int
+    compares: bool
 
     def begin(self, lightness: Plane, frame: int) -> None:
         """Begin a shot whose first picture is `lightness` (h, w), L*/100, source frame `frame`."""
@@ -53,6 +55,7 @@ class AllAndNearest:
     """
 
     def __init__(self, frames: Sequence[int | None]) -> None:
+        self.compares = False
         self._always = [place for place, number in enumerate(frames) if number is None]
         self._numbered = {place: number for place, number in enumerate(frames) if number is not None}
         self.count = len(self._always) + min(NEAREST, len(self._numbered))
@@ -83,6 +86,7 @@ class MostAlike:
         self._numbered = {place: number for place, number in enumerate(frames) if number is not None}
         self._looks = [look_of(picture) for picture in pictures] if len(frames) > 1 and self._unnumbered else []
         self._followed = self._unnumbered[0] if self._unnumbered else None
+        self.compares = bool(self._looks)
         self.count = min(1, len(frames))
 
     def begin(self, lightness: Plane, frame: int) -> None:

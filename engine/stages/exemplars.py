@@ -12,6 +12,7 @@ from engine.backends.base import Array
 from engine.errors import ConfigError
 from engine.stages.exemplar_choice import Choice, MostAlike
 from engine.stages.luma import Plane
+from engine.stages.place import HOST, Place
 from engine.types import Planes
 
 AB_RANGE = 110.0
@@ -97,30 +98,38 @@ class ExemplarTokens:
     Parameters
     ----------
     exemplars : at the working size; none is allowed
-    encode : exemplar → features (F, hf, wf) of the model, valid until the next call; called once for each
+    encode : exemplar → features (F, hf, wf) of the model, or (1, F, hf, wf), where `place` is; valid until the next
+        call; called once for each
     channels : F, for when there is no exemplar
     choice : which of them a frame follows
+    place : where the tokens lie
 
     Attributes
     ----------
     inputs : arrays by tensor name, (1, F, K), (1, 2, K) and (1, K), for the model
+    compares : whether `begin` looks at the picture
     """
 
     def __init__(
-        self, exemplars: Sequence[Exemplar], encode: Callable[[Exemplar], Planes], channels: int, choice: Choice
+        self,
+        exemplars: Sequence[Exemplar],
+        encode: Callable[[Exemplar], Array],
+        channels: int,
+        choice: Choice,
+        place: Place = HOST,
     ) -> None:
-        self._choice = choice
+        self._choice, self.compares = choice, choice.compares
         self._known: list[tuple[Array, Array]] = []
         for exemplar in exemplars:
             features = encode(exemplar)
-            channels, rows, columns = features.shape
+            channels, rows, columns = features.shape[-3:]
             ab = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA) for plane in exemplar.ab]
-            self._known.append((features.reshape(channels, -1).copy(), np.stack(ab).reshape(2, -1)))
-        self._tokens = self._known[0][0].shape[1] if self._known else 1
+            kept_ab = place.constant(np.stack(ab).reshape(1, 2, -1))
+            self._known.append((self._kept(features, (1, channels, rows * columns)), kept_ab))
+        self._tokens = self._known[0][1].shape[2] if self._known else 1
         count = max(1, choice.count) * self._tokens
-        self._features = np.zeros((1, channels, count), np.float32)
-        self._ab = np.zeros((1, 2, count), np.float32)
-        valid = np.full((1, count), 1.0 if choice.count else 0.0, np.float32)
+        self._features, self._ab = place.zeros((1, channels, count)), place.zeros((1, 2, count))
+        valid = place.constant(np.full((1, count), 1.0 if choice.count else 0.0, np.float32))
         self.inputs = {"reference_features": self._features, "reference_ab": self._ab, "reference_valid": valid}
         self._laid_out = [-1] * choice.count
 
@@ -132,11 +141,17 @@ class ExemplarTokens:
         """Lay out the tokens for a source frame; copies only what changed."""
         for slot, place in enumerate(self._choice.choose(frame)):
             if self._laid_out[slot] != place:
-                first = slot * self._tokens
-                features, ab = self._known[place]
-                self._features[0, :, first : first + self._tokens] = features
-                self._ab[0, :, first : first + self._tokens] = ab
+                for tokens, tensor in zip(self._known[place], (self._features, self._ab), strict=True):
+                    self._put(tokens, tensor, slot * self._tokens)
                 self._laid_out[slot] = place
+
+    def _kept(self, features: Array, shape: tuple[int, int, int]) -> Array:
+        """Return a copy of features in another shape."""
+        return features.reshape(shape).copy()
+
+    def _put(self, tokens: Array, tensor: Array, first: int) -> None:
+        """Write tokens (1, n, k) into a tensor (1, n, K) from token `first` on."""
+        tensor[:, :, first : first + self._tokens] = tokens
 
 
 class Anchors:
@@ -148,12 +163,17 @@ class Anchors:
     Parameters
     ----------
     exemplars : at least one
+
+    Attributes
+    ----------
+    compares : whether `at` looks at the picture where a shot begins
     """
 
     def __init__(self, exemplars: Sequence[Exemplar]) -> None:
         self._exemplars = exemplars
         self._choice = MostAlike([e.frame for e in exemplars], [e.lightness for e in exemplars])
         self._by_frame = {e.frame: e for e in exemplars if e.frame is not None}
+        self.compares = self._choice.compares
 
     def at(self, frame: int, lightness: Plane, *, is_first: bool) -> Exemplar | None:
         """Return the reference for source frame `frame`, lightness (h, w), or None.

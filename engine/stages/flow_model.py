@@ -1,5 +1,7 @@
 """An interpolation model at one scale: its tensors, its sessions, and one run of it."""
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -61,19 +63,8 @@ class FlowModel:
     def _open_outputs(self, seen: tuple[int, int]) -> None:
         shapes = self._sessions.current.output_shapes
         self._outputs: dict[str, Array] = {}
-        self.has_flow = "flow" in shapes and "mask" in shapes
         self.frame: Array | None = np.zeros(shapes["frame"], np.float32) if "frame" in shapes else None
-        self._seen_cell = max(seen)
-        self.shape = (5, 1, 1)
-        if self.has_flow:
-            height, width = shapes["flow"][2:]
-            self._seen_cell = seen[0] // height
-            if (height * self._seen_cell, width * self._seen_cell) != seen or shapes["mask"][2:] != (height, width):
-                raise UnsupportedModelError(
-                    f"model {self._name}: flow {shapes['flow']} and mask {shapes['mask']} for pictures of {seen}; "
-                    "wanted both at an integer fraction of the size"
-                )
-            self.shape = (5, height, width)
+        self.has_flow, self.shape, self._seen_cell = motion_grid(self._name, shapes, seen)
         self.cell = self._seen_cell * self._divisor
         self._scratch = np.zeros(self.shape, np.float32)
         self._bind(self._scratch, self.frame)
@@ -157,6 +148,34 @@ class FlowModel:
             self._outputs["mask"] = motion[None, 4:]
         if frame is not None:
             self._outputs["frame"] = frame
+
+
+def motion_grid(
+    name: str, shapes: Mapping[str, tuple[int, ...]], seen: tuple[int, int]
+) -> tuple[bool, tuple[int, int, int], int]:
+    """Return whether a model tells motion, the shape (5, h, w) of what it tells, and the pixels it sees per value.
+
+    Parameters
+    ----------
+    name : of the model, for errors
+    shapes : of its outputs
+    seen : (height, width) of the pictures that it sees
+
+    Raises
+    ------
+    UnsupportedModelError
+        The motion does not lie on a grid of these pictures.
+    """
+    if "flow" not in shapes or "mask" not in shapes:
+        return False, (5, 1, 1), max(seen)
+    height, width = shapes["flow"][2:]
+    cell = seen[0] // height
+    if (height * cell, width * cell) != seen or shapes["mask"][2:] != (height, width):
+        raise UnsupportedModelError(
+            f"model {name}: flow {shapes['flow']} and mask {shapes['mask']} for pictures of {seen}; wanted both at an "
+            "integer fraction of the size"
+        )
+    return True, (5, height, width), cell
 
 
 class GivenMotion:

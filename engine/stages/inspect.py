@@ -1,28 +1,24 @@
 """Looks at the film before it is restored: where shots begin, which frames repeat others, how fast it truly moves."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil, sqrt
-
-import cv2
-import numpy as np
+from itertools import islice
 
 from engine.frame import Frame
-from engine.pool import BufferPool, Lease
 from engine.stages.base import Stage
 from engine.stages.cadence import CadenceTracker, FilmCadence
-from engine.stages.cuts import FLASH, LOOK_SIZE, MEMORY, CutDetector
-from engine.stages.repeats import Difference, DifferenceMeter, RepeatJudge
+from engine.stages.cuts import FLASH, MEMORY, CutDetector
+from engine.stages.device.looks import LATE, DeviceLooks
+from engine.stages.looks import HostLooks, Looks
+from engine.stages.place import HOST, DevicePlace, Place
+from engine.stages.repeats import Difference, RepeatJudge
 from engine.stages.true_times import FINE_UNITS, TrueTimes
 from engine.types import FrameFlags, FrameSpec
 
 LOOK_AHEAD = 3
 """Frames behind the one being judged: of the difference to them a repeat is the dip, and a flash is over by then."""
-
-GRAIN_PIXELS = 320 * 240
-"""Size to which pictures are thinned for finding repeats; pixels are dropped, not averaged, so that grain stays."""
 
 STILL_REPEATS = 4
 """Repeats in a row that make a still picture rather than a cadence; 16 pictures in 60 frames leave up to three."""
@@ -33,17 +29,15 @@ LONGEST_WAIT = Fraction(1)
 
 @dataclass(slots=True)
 class Look:
-    """A frame that waits to be judged, and what is compared of it.
+    """A frame that waits to be judged.
 
-    grain : thinned luma
-    small : luma of `LOOK_SIZE`
-    change : difference to the frame before; None for the film's first
+    number : by which `Looks` knows it
+    has_change : whether it has a frame before it to differ from
     """
 
     frame: Frame
-    grain: Lease
-    small: Lease
-    change: Difference | None
+    number: int
+    has_change: bool
 
 
 class Inspect(Stage):
@@ -55,32 +49,38 @@ class Inspect(Stage):
     retime : move frames to the true motion; to be off where the film's own times are kept. Films whose rate varies
         are never retimed
     keep_original : let every frame carry the film's own picture, for comparison
+    place : where it measures. On a device it judges `LATE` frames later, when the numbers have come by themselves
 
     Attributes
     ----------
     shots : found so far
     repeats_found : so far
+    waits : how often the host had to wait for numbers of the device: at the film's end, and where frames come faster
+        than they are measured
     """
 
     name = "inspect"
-    look_ahead = LOOK_AHEAD + 1
 
-    def __init__(self, first_shot: int = 0, *, retime: bool = True, keep_original: bool = False) -> None:
+    def __init__(
+        self, first_shot: int = 0, *, retime: bool = True, keep_original: bool = False, place: Place = HOST
+    ) -> None:
         super().__init__()
+        self._place, self.device = place, place.device
+        self._held_back = LOOK_AHEAD if self.device is None else LOOK_AHEAD + LATE
+        self.look_ahead = self._held_back + 1
         self.first_shot, self._retime, self._keep_original = first_shot, retime, keep_original
         self._ahead: deque[Look] = deque()
-        self._past: deque[Lease] = deque()
-        self._newest: Lease | None = None
-        self._unique: Lease | None = None
+        self._past: deque[int] = deque(maxlen=MEMORY)
+        self._has_newest = False
         self._held: Frame | None = None
         self._begin_film(None)
 
     def _begin_film(self, rate: Fraction | None) -> None:
         self._rate = rate
-        self._frames = self.shots = self.repeats_found = 0
+        self._frames = self.shots = self.repeats_found = self.waits = 0
         self._repeats_in_row = 0
         self._tracker = CadenceTracker()
-        self._cuts = CutDetector()
+        self._cuts = CutDetector(self._likeness)
         self._judge = RepeatJudge()
 
     @property
@@ -95,27 +95,27 @@ class Inspect(Stage):
         )
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
-        """Make the pictures that are compared; refine the time base where frames will be moved."""
+        """Make what is compared; refine the time base where frames will be moved."""
+        self._place.open()
+        self.stream = self._place.stream
         self._begin_film(incoming.rate)
         self._units = FINE_UNITS if self._retime and incoming.rate is not None else 1
         self._time_base = incoming.time_base / self._units
         interval = None if self._units == 1 or incoming.rate is None else 1 / (incoming.rate * self._time_base)
         self._times = TrueTimes(interval)
-        self._step = max(1, round(sqrt(incoming.height * incoming.width / GRAIN_PIXELS)))
-        grain = (ceil(incoming.height / self._step), ceil(incoming.width / self._step))
-        self._meter = DifferenceMeter(*grain)
-        self._grains = BufferPool(grain, prepare=LOOK_AHEAD + 4)
-        self._smalls = BufferPool(LOOK_SIZE, prepare=LOOK_AHEAD + MEMORY + 2)
+        self._looks = self._open_looks(incoming)
         return replace(incoming, time_base=self._time_base)
 
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the pictures about which everything is known."""
         self._look(frame)
-        if len(self._ahead) > LOOK_AHEAD and (settled := self._settle()) is not None:
+        if len(self._ahead) > self._held_back and (settled := self._settle()) is not None:
             yield settled
 
     def flush(self, end: Fraction | None) -> Iterator[Frame]:
         """Yield the rest of the film."""
+        if self._ahead:
+            self.waits += self._looks.wait_for(self._ahead[-1].number)
         while self._ahead:
             if (settled := self._settle()) is not None:
                 yield settled
@@ -125,14 +125,9 @@ class Inspect(Stage):
     def reset(self) -> None:
         """Forget the frames held; what was learnt of the film stays."""
         while self._ahead:
-            look = self._ahead.popleft()
-            look.frame.release()
-            look.grain.release()
-            look.small.release()
-        while self._past:
-            self._past.popleft().release()
-        self._newest = _swap(self._newest, None)
-        self._unique = _swap(self._unique, None)
+            self._ahead.popleft().frame.release()
+        self._past.clear()
+        self._has_newest = False
         if self._held is not None:
             self._held.release()
             self._held = None
@@ -141,62 +136,65 @@ class Inspect(Stage):
         """Give frames and buffers back; `cadence` stays readable."""
         self.reset()
 
+    def _open_looks(self, incoming: FrameSpec) -> Looks:
+        if isinstance(self._place, DevicePlace):
+            return DeviceLooks(self._place.operators, incoming.height, incoming.width, LOOK_AHEAD)
+        return HostLooks(incoming.height, incoming.width, LOOK_AHEAD)
+
     def _look(self, frame: Frame) -> None:
-        """Take down what will be compared of a frame. Of R'G'B' green alone is looked at: it is most of luma."""
-        plane = frame.pixels[len(frame.pixels) // 2]
-        grain, small = self._grains.lease(), self._smalls.lease()
-        np.copyto(grain.array, plane[:: self._step, :: self._step])
-        cv2.resize(grain.array, LOOK_SIZE[::-1], dst=small.array, interpolation=cv2.INTER_AREA)
-        change = None if self._newest is None else self._meter.compare(self._newest.array, grain.array)
-        self._newest = _swap(self._newest, grain)
-        self._ahead.append(Look(frame=frame, grain=grain, small=small, change=change))
+        """Take down what will be compared of a frame."""
+        self._ahead.append(Look(frame=frame, number=self._looks.see(frame.pixels), has_change=self._has_newest))
+        self._has_newest = True
         self._frames += 1
 
     def _settle(self) -> Frame | None:
         """Judge the oldest frame that waits: a new shot, a new picture, or a repeat of the one held.
 
         Returns the picture that is let go for it, if any. Nothing is held by this function alone when it is handed
-        out, so that a run may be broken off there.
+        out, so that a run may be broken off there. On a device the frame's pixels are there by then, and have been
+        looked at: the host has seen numbers that were measured after both.
         """
         look = self._ahead.popleft()
-        if self._held is None or self._is_cut(look):
+        coming = list(islice(self._ahead, LOOK_AHEAD))
+        self.waits += self._looks.wait_for(coming[-1].number if coming else look.number)
+        if self._held is None or self._is_cut(look, coming):
             settled = self._let_go()
             self._begin_shot(look)
-        elif self._is_repeat(look):
+        elif self._is_repeat(look, coming):
             settled = self._take_out(look.frame)
         else:
             settled = self._let_go()
             self._begin_picture(look)
-        self._past.append(look.small)
-        if len(self._past) > MEMORY:
-            self._past.popleft().release()
-        look.grain.release()
+        self._past.append(look.number)
         return settled
 
-    def _is_cut(self, look: Look) -> bool:
-        past = [lease.array for lease in self._past]
-        coming = [ahead.small.array for ahead in self._ahead]
-        return self._cuts.is_cut(past, look.small.array, coming[:FLASH])
+    def _is_cut(self, look: Look, coming: Sequence[Look]) -> bool:
+        return self._cuts.is_cut(list(self._past), look.number, [ahead.number for ahead in coming[:FLASH]])
 
-    def _is_repeat(self, look: Look) -> bool:
-        assert self._unique is not None
+    def _is_repeat(self, look: Look, coming: Sequence[Look]) -> bool:
         pattern = self._tracker.pattern
-        difference = look.change if self._repeats_in_row == 0 else None
+        difference = self._change(look) if self._repeats_in_row == 0 else None
         if difference is None:
-            difference = self._meter.compare(self._unique.array, look.grain.array)
+            difference = self._looks.since_kept(look.number)
         return self._judge.is_repeat(
             difference,
-            [ahead.change for ahead in self._ahead if ahead.change is not None],
+            [change for ahead in coming if (change := self._change(ahead)) is not None],
             is_expected=pattern is not None and pattern.expects_repeat(look.frame.index),
         )
 
+    def _likeness(self, first: int, second: int) -> float:
+        return self._looks.likeness(first, second)
+
+    def _change(self, look: Look) -> Difference | None:
+        """Return the difference to the frame before it; None for the first one seen."""
+        return self._looks.change(look.number) if look.has_change else None
+
     def _begin_shot(self, look: Look) -> None:
         """Hold the first frame of a shot."""
-        while self._past:
-            self._past.popleft().release()
+        self._past.clear()
         self._judge.reset()
         self._tracker.interrupt()
-        look.change = None
+        look.has_change = False
         self._begin_picture(look)
         assert self._held is not None
         self._held.flags |= FrameFlags.SCENE_CUT
@@ -204,11 +202,11 @@ class Inspect(Stage):
 
     def _begin_picture(self, look: Look) -> None:
         """Hold a frame that shows something new."""
-        if look.change is not None:
-            self._judge.note_new(look.change)
+        if (change := self._change(look)) is not None:
+            self._judge.note_new(change)
         self._tracker.add(look.frame.index, is_new=True)
         self._repeats_in_row = 0
-        self._unique = _swap(self._unique, look.grain)
+        self._looks.keep(look.number)
         self._hold(look.frame)
 
     def _hold(self, frame: Frame) -> None:
@@ -286,12 +284,3 @@ def inspect_film(frames: Iterable[Frame], spec: FrameSpec) -> FilmCadence:
     finally:
         stage.close()
     return stage.cadence
-
-
-def _swap(old: Lease | None, new: Lease | None) -> Lease | None:
-    """Return `new` with one more holder, in place of `old`, which is released."""
-    if new is not None:
-        new.retain()
-    if old is not None:
-        old.release()
-    return new

@@ -9,18 +9,18 @@ from engine.backends.base import Backend
 from engine.errors import ConfigError, FarshoreError
 from engine.frame import Frame, Motion, Neighbour
 from engine.model import Model
-from engine.pool import BufferPool
+from engine.pool import BufferPool, Lease
 from engine.settings import InterpolateSettings
 from engine.stages.base import Stage
-from engine.stages.flow_model import still
+from engine.stages.device.motion_field import DeviceMotionField
 from engine.stages.motion_check import Verdict
 from engine.stages.motion_field import MotionField
+from engine.stages.place import HOST, DevicePlace, Place
 from engine.stages.retime import Grid
-from engine.stages.warp import Warper
 from engine.types import FrameFlags, FrameSpec
 
 PREPARED_FRAMES = 8
-"""Buffers made at once, for the frames that wait in the queue behind the stage."""
+"""Buffers made at once on the host, for the frames that wait in the queue behind the stage."""
 
 ASSUMED_RATE = Fraction(24)
 """Frames per second for which the model's work is estimated where the film's own rate varies."""
@@ -40,10 +40,7 @@ class Interpolate(Stage):
     settings : rate or factor, or neither; scale at which motion is looked for
     true_rate : pictures per second that a padded film truly has, where that is known beforehand; `factor` multiplies
         it. None: `factor` multiplies the rate in the film's own header
-
-    Attributes
-    ----------
-    verdicts : how many synthesized pictures followed the model's motion, were cross-faded, or held
+    place : where it works; where the backend's sessions do
     """
 
     name = "interpolate"
@@ -55,20 +52,32 @@ class Interpolate(Stage):
         settings: InterpolateSettings,
         *,
         true_rate: Fraction | None = None,
+        place: Place = HOST,
     ) -> None:
         super().__init__()
+        self._place, self.device = place, place.device
         self._model, self._backend, self._settings = model, backend, settings
         self._true_rate = true_rate
-        self._field: MotionField | None = None
+        self._field: MotionField | DeviceMotionField | None = None
         self._grid: Grid | None = None
         self._first: Frame | None = None
         self._is_new_shot = True
         self._shown_index = -1
-        self.verdicts: Counter[Verdict] = Counter()
+        self._verdicts: Counter[Verdict] = Counter()
+
+    @property
+    def verdicts(self) -> Counter[Verdict]:
+        """How many synthesized pictures followed the model's motion, were cross-faded, or held.
+
+        A device's numbers come a little late; they are whole once its stream has come to the end.
+        """
+        return self._verdicts if self._field is None else self._verdicts + self._field.verdicts
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
         """Lay the grid; make scratch, buffers and a session on one thread."""
         rate = self._wanted_rate(incoming)
+        self._place.open()
+        self.stream = self._place.stream
         self.pool = BufferPool(incoming.pixels_shape)
         self.motion_pool = BufferPool((5, 1, 1))
         if rate is None:
@@ -77,10 +86,9 @@ class Interpolate(Stage):
         self._source_rate = incoming.rate or ASSUMED_RATE
         self.look_ahead = 1
         if self._model is not None:
-            self._field = MotionField(self._model, self._backend, incoming, scale=self._settings.scale)
-            self._warper = Warper(incoming.height, incoming.width)
-            self.pool = BufferPool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
-            self.motion_pool = BufferPool(self._field.shape, prepare=PREPARED_FRAMES)
+            self._field = _motion_field(self._model, self._backend, incoming, self._settings.scale, self._place)
+            self.pool = self._place.pool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
+            self.motion_pool = self._place.pool(self._field.shape, prepare=PREPARED_FRAMES)
         return replace(incoming, rate=rate, time_base=self._grid.time_base)
 
     def _wanted_rate(self, incoming: FrameSpec) -> Fraction | None:
@@ -99,10 +107,10 @@ class Interpolate(Stage):
         if self._grid is None:
             yield from self._own_times(frame)
             return
-        if self._field is not None:
-            self._field.see(frame.pixels)
         first = self._first
         try:
+            if self._field is not None:
+                self._field.see(frame.pixels)
             if first is not None:
                 yield from self._between(self._grid, first, frame)
         finally:
@@ -132,13 +140,14 @@ class Interpolate(Stage):
         """Give frames and sessions back."""
         self.reset()
         if self._field is not None:
+            self._verdicts += self._field.verdicts
             self._field.close()
             self._field = None
         self._grid = None
 
     def measure(self, threads: int) -> float | None:
-        """Time the model, for as many runs as there are synthesized pictures per source frame."""
-        if self._field is None or self._grid is None:
+        """Time the model, for as many runs as there are synthesized pictures per source frame; None on a device."""
+        if not isinstance(self._field, MotionField) or self._grid is None:
             return None
         return self._field.measure(threads) * float(self._runs_per_frame)
 
@@ -206,44 +215,60 @@ class Interpolate(Stage):
         return frame
 
     def _synthesized(
-        self, grid: Grid, field: MotionField, first: Frame, second: Frame, number: int, timestep: float
+        self,
+        grid: Grid,
+        field: MotionField | DeviceMotionField,
+        first: Frame,
+        second: Frame,
+        number: int,
+        timestep: float,
     ) -> Frame:
         """Return the picture between two frames, or the nearer one where there is none to be had."""
-        motion_lease = self.motion_pool.lease()
-        found = motion_lease.array
-        nearer = first if timestep < 0.5 else second
+        with self.motion_pool.lease().filling() as motion_lease:
+            verdict = self._find(field, timestep, motion_lease)
+            made = None if verdict is Verdict.HOLD else self._written(field, first, second, motion_lease, timestep)
+        if made is None:
+            motion_lease.release()
+            return self._shown(grid, first if timestep < 0.5 else second, number)
+        return self._at(grid, made, number)
+
+    def _find(self, field: MotionField | DeviceMotionField, timestep: float, motion: Lease) -> Verdict | None:
+        """Fill `motion`; a picture for which that fails is held."""
         try:
-            verdict = field.find(timestep, found)
+            return field.find(timestep, motion.array)
         except FarshoreError as error:
-            motion_lease.release()
             self.failures.count(error)
-            return self._shown(grid, nearer, number)
-        self.verdicts[verdict] += 1
-        if verdict is Verdict.HOLD:
-            motion_lease.release()
-            return self._shown(grid, nearer, number)
-        if verdict is Verdict.CROSS_FADE:
-            still(found, timestep)
-        lease = self.pool.lease()
+            return Verdict.HOLD
+
+    def _written(
+        self, field: MotionField | DeviceMotionField, first: Frame, second: Frame, motion_lease: Lease, timestep: float
+    ) -> Frame:
+        """Return the picture made along a motion, with it; `motion_lease` is taken over."""
+        flow, mask = field.parts(motion_lease.array)
+        with self.pool.lease().filling() as lease:
+            field.write(first.pixels, second.pixels, motion_lease.array, lease.array)
+            ready = self._place.written(lease)
         motion = Motion(
-            flow=found[:4],
-            mask=found[4:],
+            flow=flow,
+            mask=mask,
             timestep=timestep,
             cell=field.cell,
             lease=motion_lease,
             first=_neighbour(first),
             second=_neighbour(second),
         )
-        if field.gives_frame and verdict is Verdict.FOLLOW:
-            field.write_frame(lease.array)
-        else:
-            self._warper.aim(motion.flow, motion.mask, motion.cell)
-            for before, after, out in zip(first.pixels, second.pixels, lease.array, strict=True):
-                self._warper.blend(before, after, out)
-        made = first.successor(pixels=lease.array, format=first.format, leases=(lease,), motion=motion)
+        made = first.successor(pixels=lease.array, format=first.format, leases=(lease,), motion=motion, ready=ready)
         made.flags = FrameFlags.SYNTHESIZED
         made.spans = []
-        return self._at(grid, made, number)
+        return made
+
+
+def _motion_field(
+    model: Model, backend: Backend, spec: FrameSpec, scale: float | None, place: Place
+) -> MotionField | DeviceMotionField:
+    if isinstance(place, DevicePlace):
+        return DeviceMotionField(place.operators, model, backend, spec, scale=scale)
+    return MotionField(model, backend, spec, scale=scale)
 
 
 def _neighbour(frame: Frame) -> Neighbour:

@@ -1,5 +1,7 @@
 """The word "restored" in a corner of the picture."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -22,6 +24,21 @@ FONT, FONT_HEIGHT, STROKE, RIM = cv2.FONT_HERSHEY_SIMPLEX, 22, 3, 4
 """Of the drawing that is reduced to the size wanted; pixels at a font scale of 1."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """A label for pictures of one size.
+
+    letters : float32 (h, w), 1 where there is ink; h and w are even
+    shade : the same of letters and rim
+    top, left : where it stands in the picture; even
+    """
+
+    letters: Plane
+    shade: Plane
+    top: int
+    left: int
+
+
 class Label:
     """Letters in white on a dark rim, drawn once and blended into each picture at the bottom right.
 
@@ -31,17 +48,11 @@ class Label:
     """
 
     def __init__(self, height: int, width: int) -> None:
-        letters, shade = _drawing()
-        scale = HEIGHT * height / FONT_HEIGHT
-        rows = max(2, min(height, round(letters.shape[0] * scale)) // 2 * 2)
-        columns = max(2, min(width, round(letters.shape[1] * scale)) // 2 * 2)
-        white = _reduced(letters, rows, columns)
-        opacity = _reduced(shade, rows, columns) * np.float32(OPACITY)
-        margin = round(MARGIN * height)
-        self._top = max(0, height - rows - margin) // 2 * 2
-        self._left = max(0, width - columns - margin) // 2 * 2
+        drawing = label_drawing(height, width)
+        opacity = drawing.shade * np.float32(OPACITY)
+        self._top, self._left = drawing.top, drawing.left
         self._keep: Plane = (1.0 - opacity).astype(np.float32)
-        self._add: Plane = (opacity * (BLACK + (WHITE - BLACK) * white)).astype(np.float32)
+        self._add: Plane = (opacity * (BLACK + (WHITE - BLACK) * drawing.letters)).astype(np.float32)
         self._keep_chroma = np.ascontiguousarray(self._keep[::2, ::2])
         self._add_chroma: Plane = ((1.0 - self._keep_chroma) * NEUTRAL_AB).astype(np.float32)
 
@@ -50,6 +61,21 @@ class Label:
         _blend(pixels, self._top, self._left, self._keep, self._add)
         if chroma is not None:
             _blend(chroma, self._top // 2, self._left // 2, self._keep_chroma, self._add_chroma)
+
+
+def label_drawing(height: int, width: int) -> Drawing:
+    """Return the label for pictures of a size."""
+    letters, shade = _drawing()
+    scale = HEIGHT * height / FONT_HEIGHT
+    rows = max(2, min(height, round(letters.shape[0] * scale)) // 2 * 2)
+    columns = max(2, min(width, round(letters.shape[1] * scale)) // 2 * 2)
+    margin = round(MARGIN * height)
+    return Drawing(
+        letters=_reduced(letters, rows, columns),
+        shade=_reduced(shade, rows, columns),
+        top=max(0, height - rows - margin) // 2 * 2,
+        left=max(0, width - columns - margin) // 2 * 2,
+    )
 
 
 def _drawing() -> tuple[Plane, Plane]:

@@ -1,17 +1,19 @@
 """Motion between two frames of the film, asked of an interpolation model at the scale that suits the film."""
 
+from collections import Counter
 from typing import Protocol
 
 import cv2
 import numpy as np
 
 from engine.backends.base import Array, Backend
-from engine.errors import ConfigError, UnsupportedModelError
 from engine.model import Model, ModelCard
 from engine.stages.bisection import Bisection, nearest_moment
-from engine.stages.flow_model import FlowModel
+from engine.stages.flow_model import FlowModel, still
 from engine.stages.luma import Plane, luma_of
 from engine.stages.motion_check import Differences, MotionCheck, Verdict
+from engine.stages.motion_scale import divisor_for, frame_serves, looks_twice
+from engine.stages.warp import Warper
 from engine.types import FrameSpec, Planes
 
 DOUBTFUL = 0.05
@@ -19,19 +21,6 @@ DOUBTFUL = 0.05
 
 BETTER = 0.95
 """Motion found at half the size is taken where along it the pictures differ less than this share of the other."""
-
-SMALLEST = 160
-"""Rows or columns of a picture below which motion is not looked for at half the size."""
-
-WHOLE_VALUES, HALF_VALUES = 1_600_000, 9_000_000
-"""Where a model would tell more vectors of motion than these it sees pictures at half, and at a quarter, of their size.
-
-For one that tells a vector for each pixel, as RIFE does, 1440×1080 is seen whole, 1920×1080 and 4096×2160 at half. One
-that tells a vector for 4×4 pixels works coarsely by itself and sees 4096×2160 whole (see README.md).
-"""
-
-PROBE = (256, 256)
-"""Height and width at which a model is asked how many vectors it tells."""
 
 
 class Finder(Protocol):
@@ -65,6 +54,7 @@ class MotionField:
     ----------
     shape : (5, h, w) of the array that `find` writes: flow (4) and mask (1)
     cell : full-size pixels per value of it
+    verdicts : what was done so far, how often
 
     Raises
     ------
@@ -85,24 +75,21 @@ class MotionField:
         divisor = divisor_for(model, backend, spec, scale)
         self._fine = fine = FlowModel(model, backend, self._size, divisor)
         self._find_fine = _finder(fine, card)
-        channels = spec.pixels_shape[0]
-        self._frame_serves = fine.frame is not None and fine.frame.shape[1] >= channels and divisor == 1
-        if not fine.has_flow and not self._frame_serves:
-            raise UnsupportedModelError(
-                f"model {card.name}: gives {sorted(model.outputs)}; wanted flow and mask, or a frame with {channels} "
-                "planes"
-            )
+        frame = None if fine.frame is None else fine.frame.shape
+        self._frame_serves = frame_serves(model, spec, divisor, frame, has_flow=fine.has_flow)
         self.shape, self.cell = fine.shape, fine.cell
         self._check = MotionCheck(*fine.padded, self._span)
         self._coarse: CoarseLook | None = None
-        if scale is None and fine.has_flow and min(fine.first.shape[2:]) >= SMALLEST:
+        if looks_twice(scale, fine.first.shape, has_flow=fine.has_flow):
             self._coarse = CoarseLook(model, backend, fine)
         self._takes_coarse: bool | None = None
         self._frame: Planes | None = None
+        self._warper = Warper(*self._size)
+        self.verdicts: Counter[Verdict] = Counter()
 
     @property
     def gives_frame(self) -> bool:
-        """Whether the last `find` left a picture of full size, for `write_frame`."""
+        """Whether the last `find` left a picture of full size that is to be shown, for `write_frame`."""
         return self._frame is not None
 
     def see(self, pixels: Planes) -> None:
@@ -128,13 +115,44 @@ class MotionField:
         Parameters
         ----------
         timestep : in (0, 1), a moment that `nearest` gives
-        out : float32 `shape`, contiguous; flow and mask are written in place
+        out : float32 `shape`, contiguous; flow and mask are written in place: the motion that is to be used. After
+            `HOLD` there is none
 
         Raises
         ------
         EngineError
             The backend failed.
         """
+        verdict = self._judge(timestep, out)
+        self.verdicts[verdict] += 1
+        if verdict is Verdict.CROSS_FADE:
+            still(out, timestep)
+        if verdict is not Verdict.FOLLOW:
+            self._frame = None
+        return verdict
+
+    def parts(self, motion: Planes) -> tuple[Planes, Planes]:
+        """Return flow and mask of what `find` wrote."""
+        return motion[:4], motion[4:]
+
+    def write(self, first: Planes, second: Planes, motion: Planes, out: Planes) -> None:
+        """Write the picture of the last moment found into `out`.
+
+        Parameters
+        ----------
+        first, second : float32 (C, H, W), of the film
+        motion : as `find` wrote it
+        out : float32 (C, H, W); aliases neither of them
+        """
+        if self.gives_frame:
+            self.write_frame(out)
+            return
+        self._warper.aim(*self.parts(motion), self.cell)
+        for before, after, target in zip(first, second, out, strict=True):
+            self._warper.blend(before, after, target)
+
+    def _judge(self, timestep: float, out: Planes) -> Verdict:
+        """Run the model; write its motion into `out` and say whether it can be believed."""
         if self._takes_coarse and self._coarse is not None:
             self._coarse.find(timestep, out)
             self._frame = None
@@ -250,28 +268,3 @@ class CoarseLook:
 
 def _finder(model: FlowModel, card: ModelCard) -> Finder:
     return Bisection(model, card.name) if card.moments == "middle" else model
-
-
-def divisor_for(model: Model, backend: Backend, spec: FrameSpec, scale: float | None) -> int:
-    """Return how many times smaller a model sees a film's pictures; arguments as of `MotionField`.
-
-    Raises
-    ------
-    ConfigError
-        A scale below 1 was asked of a model that tells no motion.
-    """
-    tells_motion = "flow" in model.outputs and "mask" in model.outputs
-    if scale is not None:
-        if scale != 1 and not tells_motion:
-            raise ConfigError(
-                f"interpolate: got a scale of {scale}, but model {model.card.name} gives pictures and no motion that "
-                "could be enlarged; leave the scale out or use another model"
-            )
-        return round(1 / scale)
-    pixels = spec.height * spec.width
-    if not tells_motion or pixels <= WHOLE_VALUES:
-        return 1
-    probe = FlowModel(model, backend, PROBE)
-    values = pixels / probe.cell**2
-    probe.close()
-    return 1 + (values > WHOLE_VALUES) + 2 * (values > HALF_VALUES)

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from engine.backends.base import Array
 from engine.errors import UnsupportedModelError
 from engine.model import Model
+from engine.stages.place import HOST, Place
 
 
 class States:
@@ -16,21 +15,23 @@ class States:
     ----------
     model : whose card names the states
     picture : (height, width) of the model's picture input; sizes that a state's shape leaves open are these
+    place : where the arrays lie
 
     Attributes
     ----------
     inputs, outputs : arrays by tensor name, to be given to the session for the next frame
     """
 
-    def __init__(self, model: Model, picture: tuple[int, int]) -> None:
+    def __init__(self, model: Model, picture: tuple[int, int], place: Place = HOST) -> None:
+        self._place = place
         self._pairs = model.card.states
         self._name = model.card.name
         self.inputs: dict[str, Array] = {}
         self.outputs: dict[str, Array] = {}
         for pair in self._pairs:
             shape = _concrete(model.inputs[pair.input].shape, picture)
-            self.inputs[pair.input] = np.zeros(shape, np.float32)
-            self.outputs[pair.output] = np.zeros(shape, np.float32)
+            self.inputs[pair.input] = place.zeros(shape)
+            self.outputs[pair.output] = place.zeros(shape)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -55,7 +56,7 @@ class States:
     def clear(self) -> None:
         """Begin a shot."""
         for array in self.inputs.values():
-            array.fill(0.0)
+            self._place.clear(array)
 
 
 def _concrete(shape: tuple[int | None, ...], picture: tuple[int, int]) -> tuple[int, ...]:

@@ -1,13 +1,14 @@
 """Keeps colour steady from picture to picture: chroma is carried along the motion as far as the motion explains luma.
 
-For colorizers that see every picture on its own, whose colours flicker. Motion is found on the luma itself, by inverse
-search (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016), both ways; where the two ways do not
-meet, something was hidden or uncovered (Sundaram, Brox and Keutzer, "Dense Point Trajectories", ECCV 2010).
+For colorizers that see every picture on its own, whose colours flicker. Motion is found on the luma itself
+(`dense_motion.py`), both ways; where the two ways do not meet, something was hidden or uncovered (Sundaram, Brox and
+Keutzer, "Dense Point Trajectories", ECCV 2010).
 """
 
 import cv2
 import numpy as np
 
+from engine.stages.dense_motion import DenseMotion
 from engine.stages.luma import Plane
 from engine.stages.warp import sample_along
 from engine.types import Planes
@@ -32,9 +33,6 @@ anything correlate this much; of 1550 pairs of different pictures none does."""
 LEAST_DEVIATION = 0.01
 """Deviation of luma below which a picture is one grey and is like everything."""
 
-SMALLEST = 32
-"""Rows and columns below which no motion can be looked for: OpenCV 5.0's search reads beyond smaller pictures."""
-
 
 class Steadiness:
     """Blends each picture's chroma with that of the picture before, within one shot.
@@ -44,14 +42,14 @@ class Steadiness:
 
     Parameters
     ----------
-    size : (height, width) of luma: the colorizer's working size; at least `SMALLEST` each
+    size : (height, width) of luma: the colorizer's working size; at least `dense_motion.LEAST_SIDE` each
     fine_size : (height, width) of chroma
     strength : weight of the chroma carried over where the motion explains everything, 0 to 1
     """
 
     def __init__(self, size: tuple[int, int], fine_size: tuple[int, int], strength: float) -> None:
         self._strength = strength
-        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._motion = DenseMotion(*size, reduction=1)
         self._codes, self._codes_before = np.zeros((2, *size), np.uint8)
         self._luma_before, self._scaled, self._moved, self._sure_before = np.zeros((4, *size), np.float32)
         self._back, self._forth, self._returned, self._squares = np.zeros((4, *size, 2), np.float32)
@@ -62,7 +60,6 @@ class Steadiness:
         self._fine_back = np.zeros((*fine_size, 2), np.float32)
         self._fine_trust, self._carried = np.zeros((2, *fine_size), np.float32)
         self._has_before = self._is_anchored = False
-        self._flow.calc(self._codes, self._codes, self._back)  # the first call settles what scales later ones work at
 
     def reset(self) -> None:
         """Begin a shot."""
@@ -75,7 +72,7 @@ class Steadiness:
         ----------
         luma, ab : as `steady` takes them
         """
-        self._code(luma)
+        self._motion.reduce(luma, self._codes)
         self._sure_before.fill(1.0)
         self._keep(luma, ab)
         self._is_anchored = True
@@ -88,7 +85,7 @@ class Steadiness:
         luma : float32 `size`, Y' in [0, 1]
         ab : float32 (2, `fine_size`), in any numbers
         """
-        self._code(luma)
+        self._motion.reduce(luma, self._codes)
         if self._has_before:
             self._find_trust(luma)
             self._weigh()
@@ -105,11 +102,6 @@ class Steadiness:
             self._sure_before.fill(0.0)
         self._keep(luma, ab)
         self._is_anchored = False
-
-    def _code(self, luma: Plane) -> None:
-        np.multiply(luma, 255.0, out=self._scaled)
-        np.clip(self._scaled, 0.0, 255.0, out=self._scaled)
-        np.copyto(self._codes, self._scaled, casting="unsafe")
 
     def _keep(self, luma: Plane, ab: Planes) -> None:
         np.copyto(self._luma_before, luma)
@@ -131,10 +123,8 @@ class Steadiness:
     def _find_trust(self, luma: Plane) -> None:
         """Find the motion back to the picture before, and the weight of what it carries, `_trust`."""
         back, forth, trust = self._back, self._forth, self._trust
-        for flow in (back, forth):
-            flow.fill(0.0)  # what it holds is where the search begins: nothing of another shot may be left in it
-        self._flow.calc(self._codes, self._codes_before, back)
-        self._flow.calc(self._codes_before, self._codes, forth)
+        self._motion.find(self._codes, self._codes_before, back)
+        self._motion.find(self._codes_before, self._codes, forth)
         self._find_misfit(luma)
         if self._is_anchored and not self._shows_the_same(luma):
             self._sure_before.fill(0.0)

@@ -79,7 +79,13 @@ class TilePlan:
 
 
 def plan_tiles(
-    model: Model, reach: Reach | None, picture: tuple[int, int], multiple: int, tile: int | None
+    model: Model,
+    reach: Reach | None,
+    picture: tuple[int, int],
+    multiple: int,
+    tile: int | None,
+    *,
+    available: int | None = None,
 ) -> TilePlan | None:
     """Decide whether to cut pictures, and how.
 
@@ -91,6 +97,7 @@ def plan_tiles(
     multiple : of which tiles begin and end at multiples
     tile : pixels that a tile is to answer for on each side; 0: the whole picture; None: the whole picture where memory
         allows it or the model's need is not known
+    available : bytes of memory; None: what the machine has
 
     Returns
     -------
@@ -115,7 +122,7 @@ def plan_tiles(
             "whole pictures only; choose another model or no tiles"
         )
     if tile is None and not is_fixed and not model.card.states:
-        tile = _affordable(reach, picture)
+        tile = _affordable(reach, picture, available_memory() if available is None else available)
     if not tile and not is_fixed:
         return None
     pixels, is_exact = _halo(reach)
@@ -145,9 +152,8 @@ def memory_needed(reach: Reach, size: tuple[int, int]) -> int:
     return math.ceil(OVERHEAD * reach.bytes_per_pixel * size[0] * size[1])
 
 
-def _affordable(reach: Reach | None, picture: tuple[int, int]) -> int:
+def _affordable(reach: Reach | None, picture: tuple[int, int], available: int | None) -> int:
     """Return the side of the largest tile whose run fits into memory, halo aside; 0 where the whole picture does."""
-    available = available_memory()
     if reach is None or available is None:
         return 0
     limit = int(MEMORY_SHARE * available)

@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.errors import ModelError, WeightsError
+from engine.file_hash import file_sha256
 from export.checkpoints.catalogue import Checkpoint, find_checkpoints
 from export.checkpoints.download import Progress, download
-from export.checkpoints.store import Store, file_sha256
+from export.checkpoints.store import Store
 
 Accept = Callable[[Checkpoint], bool]
 """Asked once per file, with its licence and whether it may be used commercially."""

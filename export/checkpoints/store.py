@@ -76,12 +76,6 @@ class Store:
         os.replace(unfinished, self.folder / "ledger.json")
 
 
-def file_sha256(path: Path) -> str:
-    """Return a file's SHA-256, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def weights_problem(path: Path) -> str:
     """Say what is wrong with a safetensors file, by its header and length; empty where nothing is.
 

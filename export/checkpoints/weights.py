@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from engine.errors import ModelError, WeightsError
+from engine.file_hash import file_sha256
 from export.checkpoints.catalogue import Checkpoint, find_checkpoints, known_file
 from export.checkpoints.identify import identify
 from export.checkpoints.published import cure
-from export.checkpoints.store import Store, file_sha256
+from export.checkpoints.store import Store
 from export.checkpoints.tensors import load_tensors
 from export.networks.published.registry import find_network
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import ConfigError
+from engine.extras import needs
 from engine.model import Model, builtin_models, find_model, installed_models
 from engine.places import checkpoints_folder, models_folder
 from export.checkpoints.published import PUBLISHED, model_stem
 from export.checkpoints.store import Store
-from export.cli.extra import export_extra
 from export.cli.progress import Steps
 
 Precision = Literal["fp32", "fp16"]
@@ -44,7 +44,7 @@ def model_to_build(name: str, precision: Precision | None, role: str | None, on_
     if stem in installed_models() or stem in builtin_models():
         return find_model(stem, role)
     if name in PUBLISHED:
-        with export_extra():
+        with needs("export"):
             from export.onnx.published import export_model  # late: brings torch
         made = export_model(name, Store(checkpoints_folder()), precision=precision or "fp32", on_step=on_step)
         return Model.load(made[0].path, role=role)
@@ -71,7 +71,7 @@ def _half_of_builtin(name: str, on_step: Steps) -> Model:
 
 
 def _write_half(source: Model, target: Path) -> None:
-    with export_extra():
+    with needs("export"):
         import onnx  # late: of the export extra
 
         from export.onnx.half import halve

@@ -9,10 +9,10 @@ import typer
 
 from engine.cli import console, options
 from engine.errors import ConfigError
+from engine.extras import needs
 from engine.places import checkpoints_folder, models_folder
 from export.checkpoints.published import PUBLISHED, find_published
 from export.checkpoints.store import Store
-from export.cli.extra import export_extra
 from export.cli.progress import Steps, progress_view
 from export.cli.terms import terms_line
 
@@ -54,7 +54,7 @@ def export_model(
     console.start_logging(debug=debug, quiet=quiet)
     find_published(name)
     _check(output)
-    with export_extra():
+    with needs("export"):
         from export.onnx.published import export_model as make  # late: brings torch
     with progress_view(as_json=as_json, quiet=quiet) as view:
         made = make(name, Store(checkpoints_folder()), precision=precision, path=output, on_step=Steps(view, name))

@@ -10,11 +10,11 @@ import typer
 
 from engine.cli import console, options
 from engine.errors import ConfigError, Interrupted, ModelError
+from engine.extras import missing_package, needs
 from engine.places import checkpoints_folder
 from export.checkpoints.catalogue import Checkpoint, find_checkpoints
 from export.checkpoints.published import PUBLISHED, cure
 from export.checkpoints.store import Store
-from export.cli.extra import export_extra, missing_package
 from export.cli.progress import Transfer, View, progress_view
 from export.cli.terms import agree
 
@@ -51,7 +51,7 @@ def fetch(
     networks = list(dict.fromkeys(PUBLISHED[name].network if name in PUBLISHED else name for name in names))
     files = {name: _files(name) for name in networks}
     agree([entry for entries in files.values() for entry in entries], store, accepted=accept_licence, quiet=quiet)
-    package = missing_package()
+    package = missing_package("export")
     if package is not None and not quiet:
         console.remarks.print(
             f"warning: package {package!r} is not installed, so the files stay as they come; to convert them run: "
@@ -88,7 +88,7 @@ def _fetch(checkpoint: Checkpoint, store: Store, mirror: str, offline: Path | No
 
 
 def _convert(name: str, store: Store) -> Path:
-    with export_extra():
+    with needs("export"):
         from export.checkpoints.weights import convert_fetched  # late: brings torch
     return convert_fetched(name, store).path
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli import console, options
+from engine.extras import needs
 from engine.places import checkpoints_folder
 from export.checkpoints.store import Store
-from export.cli.extra import export_extra
 from export.cli.terms import terms_line
 
 
@@ -39,7 +39,7 @@ def import_file(
 
 
 def _import_weights(file: Path, name: str | None) -> dict[str, Any]:
-    with export_extra():
+    with needs("export"):
         from export.checkpoints.weights import import_checkpoint  # late: brings torch
     imported = import_checkpoint(file, Store(checkpoints_folder()), name=name)
     terms = imported.terms
@@ -54,7 +54,7 @@ def _import_weights(file: Path, name: str | None) -> dict[str, Any]:
 
 
 def _import_model(file: Path, name: str | None) -> dict[str, Any]:
-    with export_extra():
+    with needs("export"):
         from export.onnx.adopt import install_model  # late: brings torch
     model = install_model(file, name=name)
     card = model.card

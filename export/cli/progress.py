@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Protocol
 
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bar
-
 from engine.cli.console import remarks
-from engine.cli.progress import clock_text
+from engine.cli.progress import LiveBar, clock_text
 
 _PLAIN_INTERVAL = 5.0
 _LIVE_INTERVAL = 0.1
@@ -115,21 +112,6 @@ class _JsonLines(_Silent):
         sys.stderr.flush()
 
 
-class _Live(_Silent):
-    def __init__(self) -> None:
-        columns = (TextColumn("{task.fields[subject]}"), BarColumn(), TextColumn("{task.fields[text]}"))
-        self._bar = Bar(*columns, console=remarks, transient=True)
-        self._task = self._bar.add_task("", total=None, subject="", text="")
-
-    def __enter__(self) -> View:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
+class _Live(LiveBar):
     def show(self, subject: str, share: float | None, text: str, event: Mapping[str, Any]) -> None:
-        total = None if share is None else 1.0
-        self._bar.update(self._task, total=total, completed=share or 0.0, subject=subject, text=text)
+        self.update(subject, share, text)

@@ -5,10 +5,11 @@ from typing import Any
 
 from engine.cli.shelf import Check, Offer
 from engine.errors import ModelError
+from engine.file_hash import file_sha256
 from engine.places import checkpoints_folder
 from export.checkpoints.catalogue import Checkpoint, catalogue, find_checkpoints
 from export.checkpoints.published import PUBLISHED, PublishedModel, cure
-from export.checkpoints.store import Store, file_sha256, weights_problem
+from export.checkpoints.store import Store, weights_problem
 
 
 class PublishedShelf:

@@ -11,6 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+FREE_SHARE = 0.25
+"""What the network adds is so much smaller than the weights that it predicts in the same layer; in 8 bits both are
+rounded alike."""
+
 
 def start_calmly(network: nn.Module) -> None:
     """Give every convolution weights that keep the signal's size through ReLUs, and residual ones a fraction."""
@@ -71,6 +75,8 @@ class FilmRestore(nn.Module):
     A fresh network is the identity (or plain bilinear doubling): the last layer starts at zero. ``strength`` 0 is the
     identity whatever the weights; from 0.5 upwards dust, scratches and flicker go entirely, and what still grows with
     it is how much of the grain goes.
+
+    In graphs for ONNX the network is written with what runs fast there (`depth_from_space`), and computes the same.
     """
 
     size_multiple = 16
@@ -80,7 +86,8 @@ class FilmRestore(nn.Module):
         if scale not in (1, 2):
             raise ValueError(f"scale: got {scale}; this network has heads for 1 and 2")
         self.past, self.future, self.scale = past, future, scale
-        self.stem = nn.Conv2d(6 * (past + 1 + future) + 2, 32, 3, padding=1)
+        frames = past + 1 + future
+        self.stem = nn.Conv2d(6 * frames + 2, 32, 3, padding=1)
         self.down4 = nn.Conv2d(32, 48, 3, stride=2, padding=1)
         self.encode4 = ResidualConv(48)
         self.down8 = nn.Conv2d(48, 64, 3, stride=2, padding=1)
@@ -94,20 +101,23 @@ class FilmRestore(nn.Module):
         self.up2 = nn.Conv2d(48, 128, 1)
         width = 16 * scale
         self.head = nn.Conv2d(32, width, 3, padding=1)
-        self.tail = nn.Conv2d(width, 6 * scale * scale + 10, 3, padding=1)
-        self.steady = nn.Conv2d(48, 1, 3, padding=1)
+        self.tail = nn.Conv2d(width, 2 * frames + 6 * scale * scale, 3, padding=1)
+        others = torch.ones(frames)
+        others[past] = 0.0
+        self.others: Tensor
+        self.register_buffer("others", others, persistent=False)
         start_calmly(self)
-        for last in (self.tail, self.steady):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        for parameter in self.tail.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, luma: Tensor, chroma: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
         """Restore one frame.
 
         Parameters
         ----------
-        luma : float (N, T, H, W), 0..1, oldest first, neighbours aligned to the middle; H and W multiples of 16
-        chroma : float (N, 2T, H/2, W/2), Cb then Cr of each frame, aligned too, neutral at 0.5
+        luma : float (N, T, H, W), 0..1, oldest first, neighbours aligned to the middle, those before it restored
+            already; H and W multiples of 16
+        chroma : float (N, 2T, H/2, W/2), Cb then Cr of each frame, aligned and restored too, neutral at 0.5
         strength : float (N,) or (1,), 0..1: how much of grain and damage goes
 
         Returns
@@ -130,47 +140,43 @@ class FilmRestore(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Predict what must be added to luma and chroma, float32 at their output sizes.
 
-        It is a free part and a mixture: of the differences to the neighbouring frames (averaging over time), to two
-        blurred versions of the frame itself, and of what makes its brightness that of its neighbours, with weights
-        predicted per 2x2 pixels.
+        It is a free part and a mixture: of the differences to the neighbouring frames (averaging over time), to the
+        frame itself blurred, and of what makes its brightness that of its neighbours, with weights predicted per 2x2
+        pixels. What stands in the middle frame's place among the differences is the frame itself: its weight times
+        the gain is what makes it brighter.
         """
-        frames = self.past + 1 + self.future
-        neighbours = [index for index in range(frames) if index != self.past]
-        luma_changes = [luma[:, i : i + 1] - luma_now for i in neighbours]
-        chroma_changes = [chroma[:, 2 * i : 2 * i + 2] - chroma_now for i in neighbours]
-        half = functional.pixel_unshuffle(torch.cat([luma_now - 0.5, *luma_changes], 1), 2)
+        frames, middle, scale2 = self.past + 1 + self.future, self.past, self.scale * self.scale
+        others = self.others.view(frames, 1, 1)
+        deep = depth_from_space(luma, 2).unflatten(1, (4, frames))
+        deep = deep - deep[:, :, middle : middle + 1] * others
+        chroma_deep = chroma.unflatten(1, (frames, 2))
+        chroma_deep = (chroma_deep - chroma_now.unsqueeze(1) * others.unsqueeze(1)).flatten(1, 2)
         level = strength.view(-1, 1, 1, 1) + torch.zeros_like(chroma_now[:, :1])
         # 32 channels: a backend that computes in blocks of 16 takes twice as long over 31.
-        parts = [half, chroma_now - 0.5, *chroma_changes, level, 1.0 - level]
-        features, steadiness = self._features(torch.cat(parts, 1))
-        scale2 = self.scale * self.scale
-        weights = features[:, 6 * scale2 :]
-        blurs = [
-            functional.avg_pool2d(luma_now, size, 1, size // 2, count_include_pad=False) - luma_now for size in (3, 7)
-        ]
-        near = functional.pixel_unshuffle(torch.cat(blurs, 1), 2)
-        mixed = weights[:, 4:5] * near[:, :4] + weights[:, 5:6] * near[:, 4:]
-        gain = gain_of_neighbours(luma_now, torch.cat(luma_changes, 1))
-        shift = functional.interpolate(gain, scale_factor=16.0, mode="bilinear", align_corners=False) * luma_now
-        mixed = mixed + steadiness * functional.pixel_unshuffle(shift, 2)
-        chroma_mixed = torch.zeros_like(chroma_now)
-        for k, change in enumerate(chroma_changes):
-            mixed = mixed + weights[:, k : k + 1] * half[:, 4 * k + 4 : 4 * k + 8]
-            chroma_mixed = chroma_mixed + weights[:, 6 + k : 7 + k] * change
+        made = self._features(torch.cat([deep.flatten(1, 2), chroma_deep, level, 1.0 - level], 1))
+        sizes = (middle, 1, self.future, 1, frames - 1, 4 * scale2, 2 * scale2)
+        before, steadiness, after, blur_weight, chroma_weights, free_luma, free_chroma = made.split(sizes, 1)
+        gain = functional.interpolate(
+            gain_of_neighbours(luma, middle), scale_factor=8.0, mode="bilinear", align_corners=False
+        )
+        weights = torch.cat([before, steadiness * gain, after], 1)
+        blur = functional.avg_pool2d(luma_now, 7, 1, 3, count_include_pad=False) - luma_now
+        mixed = (deep * weights.unsqueeze(1)).sum(2) + depth_from_space(blur, 2) * blur_weight
+        neighbours = [index for index in range(frames) if index != middle]
+        changes = [chroma_deep[:, 2 * i : 2 * i + 2] * chroma_weights[:, k : k + 1] for k, i in enumerate(neighbours)]
+        chroma_mixed = sum(changes[1:], changes[0])
+        free_luma, free_chroma = free_luma * FREE_SHARE, free_chroma * FREE_SHARE
         if self.scale == 1:
-            return functional.pixel_shuffle(features[:, :4] + mixed, 2), features[:, 4:6] + chroma_mixed
+            return functional.pixel_shuffle(mixed + free_luma, 2), chroma_mixed + free_chroma
         luma_mixed = functional.interpolate(
             functional.pixel_shuffle(mixed, 2), scale_factor=2.0, mode="bilinear", align_corners=False
         )
         chroma_mixed = functional.interpolate(chroma_mixed, scale_factor=2.0, mode="bilinear", align_corners=False)
-        free_luma, free_chroma = (
-            functional.pixel_shuffle(features[:, :16], 4),
-            functional.pixel_shuffle(features[:, 16:24], 2),
-        )
+        free_luma, free_chroma = functional.pixel_shuffle(free_luma, 4), functional.pixel_shuffle(free_chroma, 2)
         return luma_mixed + free_luma, chroma_mixed + free_chroma
 
-    def _features(self, half: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the U-Net on (N, 32, H/2, W/2); float32 (N, 6 s^2 + 10, H/2, W/2) and (N, 1, H/2, W/2)."""
+    def _features(self, half: Tensor) -> Tensor:
+        """Run the U-Net on (N, 32, H/2, W/2); float32 (N, 2 T + 6 s^2, H/2, W/2)."""
         x2 = functional.relu(self.stem(half))
         x4 = self.encode4(functional.relu(self.down4(x2)))
         x8 = self.body8(functional.relu(self.down8(x4)))
@@ -178,31 +184,50 @@ class FilmRestore(nn.Module):
         x8 = self.merge8(x8 + functional.pixel_shuffle(self.up8(x16), 2))
         x4 = self.merge4(x4 + functional.pixel_shuffle(self.up4(x8), 2))
         x2 = functional.relu(x2 + functional.pixel_shuffle(self.up2(x4), 2))
-        steadiness = functional.interpolate(
-            self.steady(x4).float(), scale_factor=2.0, mode="bilinear", align_corners=False
+        return self.tail(functional.relu(self.head(x2))).float()
+
+
+def depth_from_space(planes: Tensor, side: int) -> Tensor:
+    """Write the pixels of side x side blocks as channels, ordered by place, then by plane.
+
+    Parameters
+    ----------
+    planes : float (N, C, H, W)
+
+    Returns
+    -------
+    float (N, C side^2, H/side, W/side): what ONNX calls ``SpaceToDepth``
+    """
+    if torch.onnx.is_in_onnx_export():
+        count, channels, height, width = planes.shape
+        shape = (count, channels * side * side, height // side, width // side)
+        return torch.onnx.ops.symbolic(
+            "SpaceToDepth", (planes,), {"blocksize": side}, dtype=planes.dtype, shape=shape, version=13
         )
-        return self.tail(functional.relu(self.head(x2))).float(), steadiness
+    deep = planes.unflatten(2, (-1, side)).unflatten(4, (-1, side))
+    return deep.permute(0, 3, 5, 1, 2, 4).flatten(1, 3)
 
 
-def gain_of_neighbours(luma_now: Tensor, changes: Tensor) -> Tensor:
-    """Return by what share the mean of all frames is brighter than the frame itself, region by region.
+def gain_of_neighbours(luma: Tensor, middle: int) -> Tensor:
+    """Return by what share the mean of all frames is brighter than the middle one, region by region.
 
     Flicker changes whole regions. Where a neighbour shows something else, its difference counts little.
 
     Parameters
     ----------
-    luma_now : float (N, 1, H, W)
-    changes : float (N, K, H, W), the aligned neighbours less ``luma_now``
+    luma : float (N, T, H, W), aligned
+    middle : the middle frame's index
 
     Returns
     -------
     float32 (N, 1, H/16, W/16)
     """
-    change = functional.avg_pool2d(changes.float(), 4)
-    level = functional.avg_pool2d(luma_now.float(), 4)
+    small = functional.avg_pool2d(luma.float(), 4)
+    level = small[:, middle : middle + 1]
+    change = torch.cat([small[:, :middle], small[:, middle + 1 :]], 1) - level
     trust = 1.0 / (1.0 + (change * 16.0) ** 2)
     total = torch.cat([trust * change, trust * level], 1)
     total = functional.avg_pool2d(functional.avg_pool2d(total, 4), 5, 1, 2, count_include_pad=False)
-    count = changes.shape[1]
+    count = change.shape[1]
     gains = total[:, :count] / (total[:, count:] + 0.02)
     return gains.sum(1, keepdim=True) / (count + 1)

@@ -13,11 +13,11 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from engine.errors import ModelError, UnsupportedModelError, WeightsError
+from engine.file_hash import file_sha256
 from engine.model import PREFIX, Model, builtin_models
 from engine.places import models_folder
 from export.checkpoints.catalogue import known_file
 from export.checkpoints.published import model_stem
-from export.checkpoints.store import file_sha256
 from export.checkpoints.weights import Terms, terms_of
 from export.onnx.write import save_model
 

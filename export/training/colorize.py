@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.media.colour_error import chroma_psnr, ciede2000, colourfulness
 from export.networks.film_colorize import FilmColorize
-from export.training.colour_error import chroma_psnr, ciede2000, colourfulness
 from export.training.footage import load_footage
 from export.training.loop import add_run_arguments, run_settings, train
 from export.training.pool import Pool, step_generator

@@ -79,6 +79,7 @@ def _restore_recipe(name: str, scale: int) -> ModelRecipe:
             "scale": str(scale),
             "window": "2,2",
             "aligned": "window",
+            "past": "restored" if scale == 1 else "film",
         },
         trained_by="export.training.restore",
         size_multiple=FilmRestore.size_multiple,

@@ -1,5 +1,9 @@
 """Train film-restore, or its doubling sibling, on clean material damaged by `engine.damage`.
 
+A network at work sees the past as it has restored it itself. So every damaged clip is first walked through by the
+network that the run starts from, and what it made stands in the windows that are learned from. That network should not
+be better than what is learned: who believes a past too much lets its own brightness drift away.
+
 ``python -m export.training.restore --data DIR --out DIR --minutes 35 [--scale 2 --start FILE] [--resume]``
 """
 
@@ -26,10 +30,12 @@ from export.training.motion import clip_piece, moving_photo
 from export.training.pool import Pool, step_generator
 
 WINDOW = 5
-LENGTH = 7
+LENGTH = 9
 PIECE = 224
 KINDS = ("none", "light", "medium", "heavy")
 KIND_SHARES = (0.08, 0.27, 0.40, 0.25)
+ENDS_SHARE = 0.25
+"""Of samples whose window the clip's beginning or end cuts off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,15 +45,31 @@ class Worn:
     Attributes
     ----------
     frames, target, grain : float32 (T, 3, H, W) Y, Cb, Cr, 0..1, neutral 0.5 (grain about 0)
-    luma : float32 (T - WINDOW + 1, WINDOW, H, W), every window of the frames, aligned as the stage does it
-    chroma : float32 (T - WINDOW + 1, WINDOW, 2, H/2, W/2), the same of half-size chroma
     """
 
     frames: np.ndarray
     target: np.ndarray
     grain: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """A damaged clip with the windows that a network saw of it, as the stage makes them.
+
+    Attributes
+    ----------
+    worn : the clip
+    strength : 0..1, at which its past was restored
+    luma : float32 (T, WINDOW, H, W), the window around every frame, aligned, its past restored
+    chroma : float32 (T, WINDOW, 2, H/2, W/2), the same of half-size chroma
+    restored : float32 (T, H, W), luma that the network made
+    """
+
+    worn: Worn
+    strength: float
     luma: np.ndarray
     chroma: np.ndarray
+    restored: np.ndarray
 
 
 class RestoreRecipe:
@@ -62,7 +84,7 @@ class RestoreRecipe:
     crop : side of a training crop in (input) pixels
     cache : folder for decoded clips
     blocks : how many blocks of material a step draws from
-    start : weights to start from; layers of another shape keep their own
+    start : weights to start from, and to restore the past with; layers of another shape keep their own
     """
 
     def __init__(
@@ -82,6 +104,7 @@ class RestoreRecipe:
         self._start = start
         self._train = load_footage(data, "train", cache=cache)
         self._held_out = load_footage(data, "held-out", cache=cache)
+        self._walker = self.network().to(memory_format=torch.channels_last).eval()
         self._pool = Pool(self._make_block, seed=seed, blocks=blocks, steps_per_block=5)
 
     def network(self) -> nn.Module:
@@ -110,17 +133,15 @@ class RestoreRecipe:
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Return PSNR gains on held-out clips per strength, and what is left of clean film."""
+        """Return PSNR of held-out clips before and after per strength, and what is left of clean film."""
         metrics: dict[str, float] = {}
         for kind in KINDS:
             before, after = [], []
             for number in range(len(self._held_out.clips) * 2):
                 worn = self._held_out_clip(kind, number)
-                luma, chroma, strength, wanted, _ = self._windowed(worn, LENGTH // 2 - WINDOW // 2, 1.0)
-                plain = _resize(worn.frames[LENGTH // 2, :1], self._scale)
-                out = network(*(torch.from_numpy(part[None]) for part in (luma, chroma, strength)))[0][0].numpy()
-                before.append(psnr(plain, wanted))
-                after.append(psnr(out, wanted))
+                plain = _resize(worn.frames[:, 0], self._scale)
+                before.append(psnr(plain, worn.target[:, 0]))
+                after.append(psnr(walk(worn, network, 1.0, self._scale).restored, worn.target[:, 0]))
             if kind == "none":
                 metrics["clean_psnr"] = float(np.mean(after))
             else:
@@ -132,15 +153,22 @@ class RestoreRecipe:
         """Stop making material."""
         self._pool.close()
 
-    def _make_block(self, rng: np.random.Generator) -> list[Worn]:
-        return [self._damaged(self._clean(self._train, rng), rng) for _ in range(2)]
+    def _make_block(self, rng: np.random.Generator) -> list[Walked]:
+        return [self._walked(self._damaged(self._clean(self._train, rng), rng), rng) for _ in range(2)]
+
+    @torch.no_grad()
+    def _walked(self, worn: Worn, rng: np.random.Generator) -> Walked:
+        strength = 1.0 if rng.random() < 0.6 else float(rng.uniform(0, 1))
+        with torch.autocast("cpu", torch.bfloat16):
+            return walk(worn, self._walker, strength, self._scale)
 
     def _clean(self, footage: Footage, rng: np.random.Generator) -> np.ndarray:
         """Return a clean RGB clip, float32 (LENGTH, 3, s PIECE, s PIECE)."""
         size = PIECE * self._scale
         if footage.clips and (rng.random() < 0.55 or not footage.photos):
             clip = footage.clips[int(rng.integers(len(footage.clips)))]
-            return clip_piece(clip, range(0, LENGTH * 2, 2) if rng.random() < 0.4 else range(LENGTH), size, rng)
+            piece = clip_piece(clip, range(0, LENGTH * 2, 2) if rng.random() < 0.4 else range(LENGTH), size, rng)
+            return piece[::-1] if rng.random() < 0.5 else piece
         speed = 24 * rng.random() ** 2
         times = np.arange(LENGTH, dtype=np.float64)
         return moving_photo(footage.photos, times, size, rng, speed=speed, layers=int(rng.integers(0, 3)))[0]
@@ -157,39 +185,25 @@ class RestoreRecipe:
             scale=self._scale,
         )
 
-    def _sample(self, worn: Worn, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Cut one crop and window out of a damaged clip, sometimes mirrored."""
-        side, height, width = self._crop, worn.frames.shape[2], worn.frames.shape[3]
+    def _sample(self, walked: Walked, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Cut one crop out of one window of a clip, sometimes mirrored: luma, chroma, strength, and what is wanted."""
+        side, (height, width), s = self._crop, walked.luma.shape[2:], self._scale
         top, left = (2 * int(rng.integers(0, (extent - side) // 2 + 1)) for extent in (height, width))
-        first = int(rng.integers(0, LENGTH - WINDOW + 1))
-        strength = 1.0 if rng.random() < 0.6 else float(rng.uniform(0, 1))
-        s = self._scale
+        inner = range(WINDOW // 2, LENGTH - WINDOW // 2)
+        ends = [number for number in range(LENGTH) if number not in inner]
+        frame = int(rng.choice(ends if rng.random() < ENDS_SHARE else inner))
+        whole = np.s_[..., top : top + side, left : left + side]
+        half = np.s_[..., top // 2 : (top + side) // 2, left // 2 : (left + side) // 2]
+        large = np.s_[..., s * top : s * (top + side), s * left : s * (left + side)]
+        plain = _resize(walked.worn.frames[frame], s)[large]
+        grain, target = walked.worn.grain[frame][large], walked.worn.target[frame][large]
+        gate = min(1.0, 2 * walked.strength)
+        wanted = target + (1 - walked.strength) * grain + (1 - gate) * (plain - target - grain)
+        chroma = walked.chroma[frame][half].reshape(2 * WINDOW, side // 2, side // 2)
         flip = np.s_[..., ::-1] if rng.random() < 0.5 else np.s_[...]
-        time = np.s_[::-1] if rng.random() < 0.5 else np.s_[:]
-        half = side // 2
-        part = Worn(
-            frames=worn.frames[time, :, top : top + side, left : left + side][flip],
-            luma=worn.luma[time, time, top : top + side, left : left + side][flip],
-            chroma=worn.chroma[time, time, :, top // 2 : top // 2 + half, left // 2 : left // 2 + half][flip],
-            grain=worn.grain[time, :, s * top : s * (top + side), s * left : s * (left + side)][flip],
-            target=worn.target[time, :, s * top : s * (top + side), s * left : s * (left + side)][flip],
-        )
-        return self._windowed(part, first, strength)
-
-    def _windowed(self, worn: Worn, first: int, strength: float) -> tuple[np.ndarray, ...]:
-        """Return luma, chroma, strength, and luma and chroma wanted at that strength."""
-        middle = first + WINDOW // 2
-        gate = min(1.0, 2 * strength)
-        plain = _resize(worn.frames[middle], self._scale)
-        grain, target = worn.grain[middle], worn.target[middle]
-        wanted = target + (1 - strength) * grain + (1 - gate) * (plain - target - grain)
-        return (
-            np.ascontiguousarray(worn.luma[first]),
-            np.ascontiguousarray(worn.chroma[first]).reshape(2 * WINDOW, *worn.chroma.shape[3:]),
-            np.float32([strength]),
-            np.ascontiguousarray(wanted[:1], dtype=np.float32),
-            _halved(wanted[1:]),
-        )
+        parts = walked.luma[frame][whole], chroma, wanted[:1], _halved(wanted[1:])
+        luma, chroma, luma_wanted, chroma_wanted = (np.array(part[flip], np.float32, order="C") for part in parts)
+        return luma, chroma, np.asarray([walked.strength], np.float32), luma_wanted, chroma_wanted
 
     def _held_out_clip(self, kind: str, number: int) -> Worn:
         rng = np.random.default_rng((99, number))
@@ -232,37 +246,46 @@ def worn_clip(
         )
     else:
         frames, target, grain = _ycbcr(worn.frames), _ycbcr(target), _ycbcr(grain, neutral=0.0)
-    luma, chroma = aligned_windows(frames)
-    return Worn(frames=frames, target=target, grain=grain, luma=luma, chroma=chroma)
+    return Worn(frames=frames, target=target, grain=grain)
 
 
-def aligned_windows(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Align every window of a clip to its middle frame, with the runtime's own code.
+def walk(worn: Worn, network: nn.Module, strength: float, scale: int) -> Walked:
+    """Restore a clip frame by frame as the stage does it, and keep the windows that the network saw.
 
     Parameters
     ----------
-    frames : float32 (T, 3, H, W), Y'CbCr, T at least WINDOW
-
-    Returns
-    -------
-    luma : float32 (T - WINDOW + 1, WINDOW, H, W)
-    chroma : float32 (T - WINDOW + 1, WINDOW, 2, H/2, W/2)
+    worn : the clip, at least WINDOW frames
+    network : takes and gives what `FilmRestore` does
+    strength : 0..1
+    scale : of the network; the past is restored at scale 1 only
     """
-    count, (height, width) = len(frames) - WINDOW + 1, frames.shape[2:]
+    frames = worn.frames
+    count, (height, width) = len(frames), frames.shape[2:]
+    planes = [(frame[0].copy(), *_halved(frame[1:])) for frame in frames]
     luma = np.empty((count, WINDOW, height, width), np.float32)
     chroma = np.empty((count, WINDOW, 2, height // 2, width // 2), np.float32)
-    small = np.stack([_halved(frame[1:]) for frame in frames])
+    restored = np.empty((count, scale * height, scale * width), np.float32)
+    level = torch.tensor([strength], dtype=torch.float32)
     aligner = Aligner(WINDOW // 2, WINDOW // 2, height, width)
-    for newest, frame in enumerate(frames):
-        aligner.append(np.ascontiguousarray(frame[0]))
-        first = newest - WINDOW + 1
-        if first >= 0:
-            seen = range(first, newest + 1)
-            aligner.write(
-                [(np.ascontiguousarray(frames[i, 0]), *small[i]) for i in seen],
-                [(luma[first, k], *chroma[first, k]) for k in range(WINDOW)],
-            )
-    return luma, chroma
+    aligner.append(planes[0][0])
+    for _ in range(WINDOW // 2):
+        aligner.repeat()
+    for newest in range(1, count + WINDOW // 2):
+        if newest < count:
+            aligner.append(planes[newest][0])
+        else:
+            aligner.repeat()
+        frame = newest - WINDOW // 2
+        if frame < 0:
+            continue
+        seen = (planes[min(max(frame + k - WINDOW // 2, 0), count - 1)] for k in range(WINDOW))
+        aligner.write(list(seen), [(luma[frame, k], *chroma[frame, k]) for k in range(WINDOW)])
+        inputs = torch.from_numpy(luma[frame : frame + 1]), torch.from_numpy(chroma[frame : frame + 1]).flatten(1, 2)
+        made = [part.float().clamp(0, 1).numpy()[0] for part in network(*inputs, level)]
+        restored[frame] = made[0][0]
+        if scale == 1:
+            planes[frame] = (made[0][0], *made[1])
+    return Walked(worn=worn, strength=strength, luma=luma, chroma=chroma, restored=restored)
 
 
 def psnr(found: np.ndarray, wanted: np.ndarray) -> float:

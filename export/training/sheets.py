@@ -8,18 +8,29 @@ One PNG per film: frames as they are, restored, what restoring took away (times 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
 
-from engine.stages.align import Aligner
+from engine.backends.onnxruntime import OnnxRuntimeBackend
+from engine.frame import Frame
+from engine.model import Model
+from engine.settings import EnhanceSettings
+from engine.stages.enhance import Enhance
+from engine.stages.run import run_stage
+from engine.types import FrameSpec, PixelFormat
 from export.training.footage import read_luma
 
 FRAMES = (0.3, 0.7)
+LEAD_IN = 12
+"""Frames restored before the one that is shown: the past is seen as it was restored."""
 WORKING_AREA = 256 * 336
+RATE = Fraction(24)
+"""Frames per second that every film is said to have; no sheet depends on it."""
 
 
 class FilmModels:
@@ -31,22 +42,22 @@ class FilmModels:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._restore, self._colorize = (
-            onnxruntime.InferenceSession(str(folder / f"film-{name}.onnx"), providers=["CPUExecutionProvider"])
-            for name in ("restore", "colorize")
+        self._restore = Model.load(folder / "film-restore.onnx")
+        self._colorize = onnxruntime.InferenceSession(
+            str(folder / "film-colorize.onnx"), providers=["CPUExecutionProvider"]
         )
 
-    def restore(self, window: np.ndarray, strength: float = 1.0) -> np.ndarray:
-        """Restore the middle of five frames, float32 (5, H, W), 0..1; returns (H, W)."""
-        _, height, width = window.shape
-        aligner, aligned = Aligner(2, 2, height, width), np.empty_like(window)
-        for luma in window:
-            aligner.append(luma)
-        aligner.write([[luma] for luma in window], [[luma] for luma in aligned])
-        padded = np.pad(aligned, ((0, 0), (0, -height % 16), (0, -width % 16)), mode="reflect")
-        chroma = np.full((1, 10, padded.shape[1] // 2, padded.shape[2] // 2), 0.5, np.float32)
-        inputs = {"luma": padded[None], "chroma": chroma, "strength": np.float32([strength])}
-        return self._restore.run(["luma_out"], inputs)[0][0, 0, :height, :width]
+    def restore(self, frames: np.ndarray, strength: float = 1.0) -> np.ndarray:
+        """Restore frames of one shot, float32 (T, H, W), 0..1; returns the same."""
+        stage = Enhance(self._restore, OnnxRuntimeBackend(), EnhanceSettings(strength=strength))
+        _, height, width = frames.shape
+        stage.open(FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=RATE, time_base=1 / RATE))
+        restored = np.empty_like(frames)
+        for made, frame in zip(restored, run_stage(stage, _film_frames(frames)), strict=True):
+            made[:] = frame.pixels[0]
+            frame.release()
+        stage.close()
+        return restored
 
     def colorize(self, luma: np.ndarray) -> np.ndarray:
         """Colour a grey picture (H, W), 0..1, automatically; returns uint8 RGB (H, W, 3)."""
@@ -69,15 +80,20 @@ class FilmModels:
         return np.round(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255).astype(np.uint8)
 
 
+def _film_frames(pictures: np.ndarray) -> Iterator[Frame]:
+    for index, picture in enumerate(pictures):
+        yield Frame(pixels=picture[None], format=PixelFormat.GRAY, pts=index, time_base=1 / RATE, index=index)
+
+
 def sheet(models: FilmModels, frames: np.ndarray) -> np.ndarray:
     """Return a sheet of a film's luma, uint8 (T, H, W): rows of frame, restored, taken away, coloured; RGB."""
     rows = []
     for place in FRAMES:
         middle = int(np.clip(round(place * len(frames)), 2, len(frames) - 3))
-        window = frames[middle - 2 : middle + 3].astype(np.float32) / 255
-        restored = np.clip(models.restore(window), 0, 1)
-        taken = np.clip((window[2] - restored) * 4 + 0.5, 0, 1)
-        greys = [np.repeat(np.round(p * 255).astype(np.uint8)[..., None], 3, 2) for p in (window[2], restored, taken)]
+        shown = frames[max(0, middle - LEAD_IN) : middle + 3].astype(np.float32) / 255
+        before, restored = shown[-3], models.restore(shown)[-3]
+        taken = np.clip((before - restored) * 4 + 0.5, 0, 1)
+        greys = [np.repeat(np.round(p * 255).astype(np.uint8)[..., None], 3, 2) for p in (before, restored, taken)]
         rows.append(np.hstack([*greys, models.colorize(restored)]))
     return np.vstack(rows)
 

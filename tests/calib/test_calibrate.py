@@ -43,11 +43,11 @@ def test_the_model_carries_its_loss(report: Report, small_model: Model) -> None:
 
 
 def test_every_number_of_layers_kept_is_in_the_report(report: Report) -> None:
-    assert [len(point.kept) for point in report.search.points] == [0, 1, 2, 3]
-    assert {cost.layer for cost in report.search.costs} == {"stem", "one", "two", "up"}
+    assert [len(point.kept) for point in report.search.points] == [0, 1, 2, 3, 4]
+    assert {cost.layer for cost in report.search.costs} == {"stem", "one", "two", "up", "last"}
     told = json.loads(json.dumps(to_json(report)))
     assert told["points"][0]["milliseconds"] > 0
-    assert told["always_float"]["last"] == "leads to an output"
+    assert told["always_float"] == {"mix": "sees one value per channel"}
     picture = draw(report)
     assert picture.shape == (480, 900, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 4
@@ -61,7 +61,7 @@ def test_the_bound_holds_and_costs_layers(small_model: Model, film: Path, tmp_pa
     assert found.search.chosen > 0
     assert found.search.points[found.search.chosen].loss.value <= bound
     assert found.model.card.calibration is not None
-    assert found.model.card.calibration["layers"] == 4 - found.search.chosen
+    assert found.model.card.calibration["layers"] == 5 - found.search.chosen
 
 
 def test_a_bound_that_nothing_keeps_is_an_error_and_leaves_no_file(

@@ -55,6 +55,59 @@ def test_what_leads_to_coordinates_stays_in_floating_point() -> None:
     assert layers.always_float["geometric"] == "leads to coordinates"
 
 
+def _adder(*, picture: str) -> onnx.ModelProto:
+    weight = tensor("w", [[[[0.1]]]])
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"], name="one"),
+        helper.make_node("Conv", ["a", "w"], ["change"], name="last"),
+        helper.make_node("Relu", ["x"], ["plain"], name="plain"),
+        helper.make_node("Add", [picture, "change"], ["sum"], name="add"),
+        helper.make_node("Clip", ["sum"], ["y"], name="clip"),
+    ]
+    shape = (1, 1, 4, 4)
+    made = helper.make_graph(
+        nodes,
+        "adder",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)],
+        [weight],
+    )
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
+
+
+def test_what_is_added_to_a_picture_may_be_rounded() -> None:
+    for picture in ("x", "plain"):
+        assert find_layers(_adder(picture=picture), makes_picture=True).candidates == ("one", "last")
+        assert find_layers(_adder(picture=picture)).candidates == ("one",)
+
+
+def test_what_is_added_to_what_a_layer_made_may_not() -> None:
+    assert find_layers(_adder(picture="a"), makes_picture=True).candidates == ()
+
+
+def test_a_rounded_last_layer_leaves_the_picture_exact() -> None:
+    found = place(_adder(picture="plain"), ("one", "last"))
+    assert set(found.tensors) == {"x", "a", "change"}
+
+
+def test_what_is_joined_for_a_layer_is_rounded_before() -> None:
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"], name="float"),
+        helper.make_node("Concat", ["a", "x"], ["joined"], name="join", axis=1),
+        helper.make_node("Conv", ["joined", "v"], ["y"], name="one"),
+    ]
+    made = helper.make_graph(
+        nodes,
+        "join",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, (1, 1, 4, 4))],
+        [helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, (1, 1, 4, 4))],
+        [tensor("v", [[[[0.1]], [[0.1]]]])],
+    )
+    found = place(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)]), ("one",))
+    assert {"a", "x", "joined"} <= set(found.tensors)
+    assert found.group["a"] == found.group["x"] == found.group["joined"]
+
+
 def test_tensors_that_are_only_moved_share_a_scale() -> None:
     weight, wide = tensor("w", [[[[0.1]]]] * 4), tensor("v", [[[[0.1]] * 5]])
     nodes = [

@@ -24,6 +24,7 @@ EVERYTHING = """
 deinterlace = "never"
 field_rate = true
 rate = "24000/1001"
+decoder = "software"
 
 [enhance]
 enabled = false
@@ -58,6 +59,7 @@ steadiness = 0.4
 codec = "h265"
 quality = 60
 bit_depth = 10
+encoder = "device"
 encoder_threads = 1
 compare = "side"
 label = true
@@ -68,6 +70,9 @@ precision = "int8"
 threads = 1
 queue_frames = 2
 force_int8 = true
+device = "GPU-1"
+streams = "one"
+cpu_nodes = true
 """
 
 
@@ -83,7 +88,9 @@ def load(path: Path, text: str) -> Settings:
 
 def test_every_key_can_be_written(config: Path) -> None:
     settings = load(config, EVERYTHING)
-    assert settings.input == InputSettings(deinterlace="never", field_rate=True, rate=Fraction(24000, 1001))
+    assert settings.input == InputSettings(
+        deinterlace="never", field_rate=True, rate=Fraction(24000, 1001), decoder="software"
+    )
     assert settings.enhance == EnhanceSettings(enabled=False, strength=1.0, upscale=2, model="film-restore", tile=256)
     assert settings.faces == FacesSettings(
         enabled=True,
@@ -96,7 +103,7 @@ def test_every_key_can_be_written(config: Path) -> None:
     )
     assert settings.interpolate == InterpolateSettings(rate=Fraction(60000, 1001), scale=0.5)
     assert settings.output == OutputSettings(
-        codec="h265", quality=60, bit_depth=10, encoder_threads=1, compare="side", label=True
+        codec="h265", quality=60, bit_depth=10, encoder="device", encoder_threads=1, compare="side", label=True
     )
     assert settings.colorize == ColorizeSettings(
         mode="always",

@@ -1,20 +1,19 @@
 import re
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
-import pytest
-
-from engine.errors import ConfigError
 from engine.frame import Frame
 from engine.media.losses import Losses
-from engine.metrics import BUCKETS_MS, CONTENT_TYPE, Address, Histogram, Metrics, MetricsServer, sample
+from engine.metrics import BUCKETS_MS, Histogram, Metrics, sample
+from engine.metrics_server import CONTENT_TYPE, Address, MetricsServer
 from engine.pipeline import Pipeline
+from tests.engine.test_metrics_server import fetch
 from tests.support.frames import Collector, Delay, ListReader
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
+
 SAMPLE = re.compile(rf"({NAME})(?:\{{([^}}]*)\}})? (-?[0-9.]+(?:e-?[0-9]+)?|\+Inf)")
 
 
@@ -78,11 +77,6 @@ class Waits(Delay):
             self.reached.set()
             assert self.may_go.wait(10)
         yield from super().push(frame)
-
-
-def fetch(url: str) -> tuple[str, str]:
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        return answer.read().decode(), answer.headers["Content-Type"]
 
 
 def test_a_run_is_scraped_while_it_lasts_and_the_text_is_strictly_right() -> None:
@@ -156,33 +150,3 @@ def test_a_bucket_holds_what_is_as_long_as_its_end_or_shorter() -> None:
 
 def test_labels_are_escaped() -> None:
     assert sample("x", {"stage": 'a"b\\c\nd'}, 1) == 'x{stage="a\\"b\\\\c\\nd"} 1'
-
-
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
-        ("9464", "http://127.0.0.1:9464/metrics"),
-        ("0.0.0.0:80", "http://0.0.0.0:80/metrics"),
-        ("[::1]:9464", "http://[::1]:9464/metrics"),
-        ("kiosk.local:1", "http://kiosk.local:1/metrics"),
-    ],
-)
-def test_addresses(text: str, url: str) -> None:
-    assert Address.parse(text).url == url
-
-
-@pytest.mark.parametrize("text", ["", "localhost", ":9464", "1.2.3.4:", "70000", "::1:80", "x:-1", "x:1e3", "٣"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError, match="wanted PORT or HOST:PORT"):
-        Address.parse(text)
-
-
-def test_only_this_machine_is_served_unless_asked_and_only_one_path() -> None:
-    with MetricsServer(Address(), lambda: "x 1\n") as server:
-        assert server.address.host == "127.0.0.1"
-        assert fetch(server.address.url.removesuffix("/metrics"))[0] == "x 1\n"
-        with pytest.raises(urllib.error.HTTPError, match="404") as caught:
-            fetch(server.address.url.removesuffix("metrics") + "secret")
-        caught.value.close()
-    with pytest.raises(urllib.error.URLError):
-        fetch(server.address.url)

@@ -146,7 +146,7 @@ def test_built_in_models_load_and_have_a_card(name: str) -> None:
     card = Model.load(path).card
     assert not card.assumed
     assert card.training_data
-    assert path.with_name(f"{name.removesuffix('-int8')}.md").exists()
+    assert path.with_name(f"{name.removesuffix('-int8').removesuffix('-fp16')}.md").exists()
 
 
 def test_built_in_models_stay_small() -> None:

@@ -2,7 +2,7 @@ import json
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -169,22 +169,48 @@ def test_progress_is_reported_while_it_runs() -> None:
     assert seen[-1].time == Fraction(29, 24)
 
 
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Wait on a thread of the chain for what the threads beside it do; fails the run after 20 seconds."""
+    end = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < end, f"{what} never came"
+        time.sleep(0.001)
+
+
 def test_after_warm_up_nothing_is_allocated() -> None:
+    """Hold the chain up once at each place, so that the warm-up reaches the most frames that can ever be under way."""
+    waiting = 4
+    in_hand = 1  # what a full queue's neighbour holds while it waits to put it, or while it works on it
+
     class Probe(Delay):
-        held: list[int]
+        grown: list[int]
 
         def push(self, frame: Frame) -> Iterator[Frame]:
+            if frame.index == 20:
+                most = in_hand + waiting + self.look_ahead + in_hand
+                wait_until(lambda: reader.pool.on_loan == most, f"{most} frames between the reader and the stage")
+                assert pipeline.queue_depths()["delay"] == waiting
             if frame.index == 50:
                 tracemalloc.start()
+                self.before = (reader.pool.allocated, self.pool.allocated)
                 self.bytes = tracemalloc.get_traced_memory()[0]
             if frame.index == 250:
-                self.held = [reader.pool.allocated, self.pool.allocated]
+                self.grown = [reader.pool.allocated - self.before[0], self.pool.allocated - self.before[1]]
                 self.grown_bytes = tracemalloc.get_traced_memory()[0] - self.bytes
                 tracemalloc.stop()
             yield from super().push(frame)
 
+    class Held(Collector):
+        def write(self, frame: Frame) -> None:
+            if frame.index == 30:
+                most = in_hand + waiting + in_hand
+                wait_until(lambda: probe.pool.on_loan == most, f"{most} frames between the stage and the writer")
+                assert pipeline.queue_depths()["encode"] == waiting
+            super().write(frame)
+
     reader, probe = ListReader(300), Probe()
-    run(reader, [probe], Collector())
-    # A full queue, what the stage delays, and what both ends hold; when that is first reached depends on the threads.
-    assert max(probe.held) <= 10
+    pipeline = Pipeline(reader, [probe], Held(), queue_frames=waiting)
+    pipeline.open()
+    pipeline.run(interval=0.01)
+    assert probe.grown == [0, 0]
     assert probe.grown_bytes < 200 * 200

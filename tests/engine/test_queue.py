@@ -3,6 +3,7 @@ import threading
 import pytest
 
 from engine.queue import Aborted, FrameQueue
+from engine.trace import QueueLog
 from tests.support.frames import ListReader
 
 
@@ -30,7 +31,19 @@ def test_a_full_queue_makes_the_giver_wait() -> None:
     assert queue.put_wait_ns > 40_000_000
 
 
-def test_abort_wakes_whoever_waits_and_releases_what_lies_there() -> None:
+def test_the_log_tells_when_a_side_wished_had_and_went_on() -> None:
+    log = QueueLog(capacity=2)
+    queue = FrameQueue(2, log)
+    for frame in ListReader(2).frames():
+        queue.put(frame)
+    queue.get()
+    assert [row[2] for row in log.puts.rows().tolist()] == [1, 2]
+    assert [row[2] for row in log.gets.rows().tolist()] == [1]
+    for wanted, done, _, went_on in [*log.puts.rows().tolist(), *log.gets.rows().tolist()]:
+        assert wanted <= done <= went_on
+
+
+def test_abort_wakes_whoever_waits_and_hands_out_what_lies_there() -> None:
     reader = ListReader(1)
     queue, empty = FrameQueue(2), FrameQueue(2)
     queue.put(next(reader.frames()))
@@ -43,10 +56,11 @@ def test_abort_wakes_whoever_waits_and_releases_what_lies_there() -> None:
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    queue.abort()
-    empty.abort()
+    (left,) = queue.abort()
+    assert empty.abort() == []
     waiter.join(5)
     assert woken == [True]
+    left.release()
     assert reader.pool.on_loan == 0
     with pytest.raises(Aborted):
         queue.put(None)

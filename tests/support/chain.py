@@ -1,4 +1,4 @@
-"""Runs frames through one stage, or several in a row, as the pipeline does, on the caller's thread."""
+"""Frames of pictures, and several stages in a row as the pipeline runs them, on the caller's thread."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -8,6 +8,7 @@ import numpy as np
 from engine.frame import Frame
 from engine.pool import BufferPool
 from engine.stages.base import Stage
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
 
 
@@ -71,18 +72,6 @@ def film_spec(
     """Return the spec of a small film; one pts unit is one frame unless `time_base` says otherwise."""
     base = time_base or (1 / rate if rate is not None else Fraction(1, 1000))
     return FrameSpec(format=format, width=width, height=height, rate=rate, time_base=base, start=start)
-
-
-def run_stage(stage: Stage, frames: Iterable[Frame]) -> Iterator[Frame]:
-    """Push frames through an opened stage; flush and reset it at each shot's first frame, and flush it at the end."""
-    end: Fraction | None = None
-    for frame in frames:
-        if FrameFlags.SCENE_CUT in frame.flags:
-            yield from stage.flush(frame.time)
-            stage.reset()
-        end = None if frame.duration is None else frame.time + frame.duration
-        yield from stage.push(frame)
-    yield from stage.flush(end)
 
 
 def run_chain(stages: Iterable[Stage], frames: Iterable[Frame]) -> Iterable[Frame]:

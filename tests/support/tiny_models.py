@@ -30,8 +30,12 @@ def mean_enhancer(
     scale: int = 1,
     gain: float = 1.0,
     aligned: str = "no",
+    sees: str = "film",
 ) -> Model:
-    """Return a grey enhancer: the mean of its window times `gain`, enlarged by repeating pixels."""
+    """Return a grey enhancer: the mean of its window times `gain`, enlarged by repeating pixels.
+
+    Before the frame being made its window holds the `film`, or what was `restored`.
+    """
     nodes = [
         _node("ReduceMean", ["luma"], ["mean"], axes=[1], keepdims=1),
         _node("Mul", ["mean", "gain"], ["made"]),
@@ -42,7 +46,7 @@ def mean_enhancer(
         nodes,
         {"luma": (1, past + 1 + future, *PICTURE)},
         {"luma_out": (1, 1, "H2", "W2")},
-        _metadata(window=f"{past},{future}", size_multiple=multiple, scale=scale, aligned=aligned),
+        _metadata(window=f"{past},{future}", size_multiple=multiple, scale=scale, aligned=aligned, past=sees),
         initializers=[constant("scales", [1, 1, scale, scale]), constant("gain", gain)],
     )
     return Model.load(path)
@@ -220,14 +224,14 @@ def counting_colorizer(folder: Path, *, references: bool = True) -> Model:
 
 
 class FailingBackend(Backend):
-    """ONNX Runtime whose sessions fail at the runs numbered in `at`, from 0."""
+    """A backend, ONNX Runtime's if none is given, whose sessions fail at the runs numbered in `at`, from 0."""
 
     name = "failing"
 
-    def __init__(self, at: Sequence[int], error: FarshoreError | None = None) -> None:
+    def __init__(self, at: Sequence[int], error: FarshoreError | None = None, inner: Backend | None = None) -> None:
         self.runs = 0
         self._at, self._error = set(at), error or EngineError("the library broke")
-        self._inner = OnnxRuntimeBackend()
+        self._inner = inner or OnnxRuntimeBackend()
 
     def open(self, model: Model, profile: Profile, threads: int) -> Session:
         return _FailingSession(self, self._inner.open(model, profile, threads), profile)
@@ -240,7 +244,7 @@ class FailingBackend(Backend):
 
 class _FailingSession(Session):
     def __init__(self, backend: FailingBackend, inner: Session, profile: Profile) -> None:
-        super().__init__(inner.model, profile, inner.output_shapes)
+        super().__init__(inner.model, profile, inner.output_shapes, device=inner.device)
         self._backend, self._inner = backend, inner
 
     def _enqueue(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array], cuda_stream: Any) -> None:

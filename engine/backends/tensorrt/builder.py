@@ -66,6 +66,8 @@ def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, no
 
 def _configure(library: Library, builder: Any, config: Any, key: PlanKey) -> None:
     trt = library.module
+    if library.flavour == "rtx":  # else runs may allocate, and then no CUDA graph can be recorded of them
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     if key.workspace_bytes is not None:
         config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, key.workspace_bytes)
     if key.targets.compute_capabilities:

@@ -28,8 +28,12 @@ class Gpu:
     driver: str
 
 
-def current_gpu() -> Gpu | None:
-    """Return the first GPU, or None on a machine without one or without its driver.
+def current_gpu(ordinal: int = 0) -> Gpu | None:
+    """Return a GPU, or None on a machine without one or without its driver.
+
+    Parameters
+    ----------
+    ordinal : the driver's number of it
 
     Raises
     ------
@@ -40,11 +44,11 @@ def current_gpu() -> Gpu | None:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
         return None
-    return ask_driver(driver)
+    return ask_driver(driver, ordinal)
 
 
-def ask_driver(driver: Any) -> Gpu | None:
-    """Return the first GPU that a driver library knows; `driver` is `libcuda`, loaded."""
+def ask_driver(driver: Any, ordinal: int = 0) -> Gpu | None:
+    """Return a GPU that a driver library knows; `driver` is `libcuda`, loaded."""
     count, device, version = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
     major, minor = ctypes.c_int(), ctypes.c_int()
     name = ctypes.create_string_buffer(_NAME_BYTES)
@@ -53,7 +57,7 @@ def ask_driver(driver: Any) -> Gpu | None:
     for call, *arguments in (
         (driver.cuInit, 0),
         (driver.cuDeviceGetCount, ctypes.byref(count)),
-        (driver.cuDeviceGet, ctypes.byref(device), 0),
+        (driver.cuDeviceGet, ctypes.byref(device), ordinal),
         (driver.cuDeviceGetName, name, _NAME_BYTES, device),
         (driver.cuDeviceGetAttribute, ctypes.byref(major), _MAJOR, device),
         (driver.cuDeviceGetAttribute, ctypes.byref(minor), _MINOR, device),

@@ -21,7 +21,7 @@ from engine.backends.tensorrt.targets import Targets
 from engine.errors import PlanMismatchError
 from engine.media.durable import publish
 
-BUILDER_REVISION = 1
+BUILDER_REVISION = 2
 """Raised whenever what the builder asks of the library changes, so that older plans are built again."""
 
 MAGIC = b"farshore plan 1 "

@@ -86,6 +86,22 @@ def build_profile(model: Model, asked: Sizes) -> dict[str, ShapeRange]:
     }
 
 
+def usual_shapes(model: Model, size: Size) -> dict[str, tuple[int, ...]]:
+    """Return a shape for every input, for trying a model on pictures of a size; sizes that the file fixes are kept.
+
+    Raises
+    ------
+    UnsupportedModelError
+        An input is open in a way that its role does not explain.
+    """
+    has_open_pictures = any(None in spec.shape for key, spec in model.inputs.items() if key not in TOKEN_INPUTS)
+    ranges = build_profile(model, Sizes(usual=size if has_open_pictures else None))
+    return {
+        key: ranges[key].usual if key in ranges else tuple(side or 1 for side in spec.shape)
+        for key, spec in model.inputs.items()
+    }
+
+
 def _picture_sizes(card: ModelCard, asked: Sizes) -> tuple[Size, Size, Size]:
     """Return the smallest, usual and largest size, all multiples of what the model wants."""
     multiple = card.size_multiple

@@ -73,7 +73,7 @@ def test_the_exit_code_tells(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert json.loads(capsys.readouterr().out)["slower"] >= 2
     (tmp_path / "d.json").write_text('{"schema": "other"}')
     assert main(["bench", "compare", a, str(tmp_path / "d.json")]) == 2
-    assert "d.json: the file lacks 'kind'; wanted farshore.bench.latency/1" in capsys.readouterr().err
+    assert "d.json: the file lacks 'kind'; wanted farshore.bench.latency/2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ def test_the_json_is_as_the_schema_says(measured: Path) -> None:
     assert budgets == pytest.approx([1000 / 24] * 3 + [1000 / 48] * 3)
 
 
+def test_work_and_waiting_fill_the_time_of_every_stage(measured: Path) -> None:
+    for case in read_result(measured / "chain.json")["cases"]:
+        for stage in (stage for each in case["runs"] for stage in each["stages"]):
+            shares = [stage[share] or 0 for share in ("busy", "starved", "blocked")]
+            assert sum(shares) == pytest.approx(1, abs=0.05), stage
+
+
 def test_stages_by_themselves_tell_models_and_their_work(measured: Path) -> None:
     found = read_result(measured / "stages.json")
     (case,) = found["cases"]
@@ -118,7 +125,7 @@ def test_the_schema_finds_what_is_wrong() -> None:
             inner = inner[key]
         inner[place[-1]] = value
         assert any(said in fault for fault in faults(bad)), said
-    assert SCHEMA["title"] == "farshore.bench.latency/1"
+    assert SCHEMA["title"] == "farshore.bench.latency/2"
 
 
 def test_a_film_is_drawn_at_any_size_and_length(tmp_path: Path) -> None:
@@ -150,7 +157,7 @@ def test_cases_are_every_combination() -> None:
     [
         (["--size", "big"], "wanted WIDTHxHEIGHT"),
         (["--size", "63x64"], "wanted even numbers"),
-        (["--precision", "fp64"], "wanted one of fp32, int8"),
+        (["--precision", "fp64"], "wanted one of fp32, fp16, int8"),
         (["--backend", "abacus"], "backend: got 'abacus'"),
         (["--models", "no-such-model"], "not built in"),
         (["--seconds", "0"], "wanted 0.1 to 3600"),

@@ -25,8 +25,7 @@ def beside_others(stage: TimedStage) -> Drive:
     pipeline = Pipeline(reader, [stage], SlowCollector(20_000_000), queue_frames=1, trace=trace)
     spec = pipeline.open()
     pipeline.run(interval=0.01)
-    last = int(trace.slices["encode"].rows()[-1, 1])
-    times = {"began_ns": reader.began_ns, "warm_ns": reader.began_ns, "ended_ns": last}
+    times = {"began_ns": reader.began_ns, "warm_ns": reader.began_ns, "ended_ns": reader.ended_ns}
     return Drive(trace=trace, threads={}, spec_in=spec, spec_out=spec, failures=0, **times)
 
 
@@ -100,4 +99,5 @@ def test_waiting_is_told_apart_from_work() -> None:
     assert encode["in_queue_ms"]["median"] > 10
     assert run["slowest"] == "encode"
     assert run["efficiency"] == encode["busy"]
-    assert 0.7 < timed["busy"] + timed["blocked"] + timed["starved"] <= 1.01
+    for stage in run["stages"]:
+        assert sum(stage[share] or 0 for share in ("busy", "starved", "blocked")) == pytest.approx(1, abs=0.05), stage

@@ -10,19 +10,11 @@ from bench.quality.colour import (
     shown,
     steady_scores,
 )
-from export.training.colour_error import colourfulness
 
 
 def picture(seed: int = 0) -> np.ndarray:
     rough = np.random.default_rng(seed).integers(0, 256, (6, 8, 3)).astype(np.uint8)
     return cv2.resize(rough, (64, 48), interpolation=cv2.INTER_CUBIC)
-
-
-def test_colourfulness_of_two_known_halves() -> None:
-    # rg = 100 and -100, yb = 50 and 50: deviations 100 and 0, means 0 and 50.
-    rgb = np.zeros((2, 2, 3))
-    rgb[0], rgb[1] = (100, 0, 0), (0, 100, 0)
-    assert colourfulness(rgb) == pytest.approx(100 + 0.3 * 50)
 
 
 def test_the_truth_is_no_distance_from_itself_and_grey_is_its_chroma() -> None:

@@ -8,6 +8,8 @@ from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.backends.watched import WatchedBackend
 from engine.errors import BindingError
 from engine.trace import Trace
+from tests.support.simulated_backend import SimulatedBackend
+from tests.support.simulated_device import SimulatedDevice, host_view
 from tests.support.tiny_models import mean_enhancer
 
 SHAPE = (1, 1, 8, 12)
@@ -37,3 +39,19 @@ def test_what_does_not_fit_is_refused_as_without_it(tmp_path: Path) -> None:
     session = WatchedBackend(OnnxRuntimeBackend(), Trace()).open(mean_enhancer(tmp_path), Profile({"luma": SHAPE}), 1)
     with pytest.raises(BindingError, match="wanted"):
         session.enqueue({"luma": np.zeros((1, 1, 4, 4), np.float32)}, {"luma_out": np.zeros(SHAPE, np.float32)})
+
+
+def test_a_watched_session_of_a_device_is_one_of_that_device(tmp_path: Path) -> None:
+    device, trace = SimulatedDevice(), Trace()
+    trace.lay(["decode", "enhance", "encode"], 4)
+    backend = WatchedBackend(SimulatedBackend(device), trace)
+    session = backend.open(mean_enhancer(tmp_path, gain=2.0), Profile({"luma": SHAPE}), 1)
+    assert backend.device is device
+    assert session.device is device
+    stream, luma, out = device.stream(), device.empty(SHAPE, np.float32), device.empty(SHAPE, np.float32)
+    device.upload(np.full(SHAPE, 0.25, np.float32), luma, stream)
+    trace.work_in("enhance")
+    session.enqueue({"luma": luma}, {"luma_out": out}, stream)
+    stream.synchronize()
+    assert np.all(host_view(out) == 0.5)
+    assert len(trace.runs["enhance"].rows()) == 1

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EncodeError, ResumeError
+from engine.file_hash import file_sha256
 from engine.media.journal import Journal, JournalHead, fingerprint, peek
-from engine.media.segments import SegmentRecord, file_sha256
+from engine.media.segments import SegmentRecord
 
 HEAD = JournalHead(
     source={"bytes": 10, "head_and_tail": "x"},
@@ -52,6 +53,25 @@ def reopened(folder: Path, head: JournalHead = HEAD) -> Journal:
     journal = Journal.open(folder, head)
     journal.close()
     return journal
+
+
+@pytest.mark.parametrize("left", [(), ("lock",), ("lock", "journal.jsonl.tmp")])
+def test_a_run_that_broke_off_before_its_journal_was_written_is_begun(tmp_path: Path, left: tuple[str, ...]) -> None:
+    work = tmp_path / "film.mp4.part"
+    work.mkdir()
+    for name in left:
+        (work / name).write_text('{"version"')
+    journal = reopened(work)
+    assert (journal.segments, journal.head) == ([], HEAD)
+    add_segment(journal, 0)
+    assert len(reopened(work).segments) == 1
+
+
+def test_finished_segments_without_a_journal_are_not_thrown_away(folder: Path) -> None:
+    (folder / "journal.jsonl").unlink()
+    with pytest.raises(ResumeError, match="there is no journal"):
+        Journal.open(folder, HEAD)
+    assert len(list(folder.glob("*.mp4"))) == 3
 
 
 def test_whole_journal_is_taken_up(folder: Path) -> None:

@@ -64,15 +64,42 @@ def test_the_window_slides() -> None:
             assert all(_error(moved, window[1]) < 0.02 for moved in _aligned(aligner, window))
 
 
-def test_a_repeated_end_of_a_shot_moves_nothing() -> None:
-    frames = _pan(2, 96, 128, (3.0, 0.0))
-    aligner = Aligner(1, 1, 96, 128)
+def test_beyond_the_end_of_a_shot_stands_what_lies_as_far_the_other_way() -> None:
+    frames = _pan(3, 96, 128, (3.0, 0.0))
+    aligner = Aligner(2, 2, 96, 128)
     for picture in frames:
         aligner.append(picture)
     aligner.repeat()
-    before, middle, after = _aligned(aligner, [frames[0], frames[1], frames[1]])
-    assert np.array_equal(after, middle)
-    assert _error(before, middle) < 0.02
+    aligner.repeat()
+    nothing = np.full_like(frames[0], np.nan)
+    oldest, before, middle, after, newest = _aligned(aligner, [*frames, nothing, nothing])
+    assert np.array_equal(after, before)
+    assert np.array_equal(newest, oldest)
+    assert not np.array_equal(oldest, before)
+    assert max(_error(oldest, middle), _error(before, middle)) < 0.02
+
+
+def test_before_the_beginning_of_a_shot_too() -> None:
+    frames = _pan(2, 96, 128, (3.0, 0.0))
+    aligner = Aligner(2, 1, 96, 128)
+    aligner.append(frames[0])
+    aligner.repeat()
+    aligner.repeat()
+    aligner.append(frames[1])
+    nothing = np.full_like(frames[0], np.nan)
+    oldest, before, _, after = _aligned(aligner, [nothing, nothing, *frames])
+    assert np.array_equal(before, after)
+    assert np.array_equal(oldest, before)  # nothing is two frames away: the nearer one again
+
+
+def test_a_shot_of_one_frame_is_a_still() -> None:
+    (frame,) = _pan(1, 96, 128, (0.0, 0.0))
+    aligner = Aligner(1, 2, 96, 128)
+    aligner.append(frame)
+    for _ in range(3):
+        aligner.repeat()
+    nothing = np.full_like(frame, np.nan)
+    assert all(np.array_equal(moved, frame) for moved in _aligned(aligner, [nothing, frame, nothing, nothing]))
 
 
 @pytest.mark.parametrize(("height", "width"), [(96, 128), (50, 128)])

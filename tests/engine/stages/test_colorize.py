@@ -15,8 +15,9 @@ from engine.stages.base import Stage
 from engine.stages.colorize import Colorize
 from engine.stages.interpolate import Interpolate
 from engine.stages.lightness import NEUTRAL_AB
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
-from tests.support.chain import Source, film_spec, run_chain, run_stage
+from tests.support.chain import Source, film_spec, run_chain
 from tests.support.tiny_models import FailingBackend, counting_colorizer, pan_interpolator
 
 

@@ -7,8 +7,9 @@ from engine.pool import BufferPool
 from engine.settings import OutputSettings
 from engine.stages.compare import Compare
 from engine.stages.lightness import NEUTRAL_AB
+from engine.stages.run import run_stage
 from engine.types import FrameSpec, PixelFormat
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 
 
 class Restored:

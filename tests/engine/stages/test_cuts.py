@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.stages.cuts import LOOK_SIZE, CutDetector
+from engine.stages.cuts import LOOK_SIZE, CutDetector, likeness
 from tests.support.scenes import scene
 
 
@@ -12,7 +12,7 @@ def small(picture: np.ndarray) -> np.ndarray:
 
 def cuts(pictures: list[np.ndarray]) -> list[int]:
     """Return where the detector finds cuts, in use as the stage uses it."""
-    detector, shot, found = CutDetector(), [small(pictures[0])], []
+    detector, shot, found = CutDetector(likeness), [small(pictures[0])], []
     looks = [small(picture) for picture in pictures]
     for number in range(1, len(looks)):
         if detector.is_cut(shot[-3:], looks[number], looks[number + 1 : number + 3]):

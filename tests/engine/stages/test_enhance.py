@@ -8,13 +8,14 @@ import pytest
 
 from engine.backends.base import Backend
 from engine.backends.onnxruntime import OnnxRuntimeBackend
-from engine.errors import ConfigError, DeviceError
+from engine.errors import ConfigError, DeviceError, UnsupportedModelError
 from engine.frame import Frame
 from engine.model import Model
 from engine.settings import EnhanceSettings
 from engine.stages.enhance import Enhance
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.tiny_models import (
     FailingBackend,
     chroma_doubler,
@@ -61,6 +62,32 @@ def test_the_window_survives_more_frames_than_its_memory_holds(tmp_path: Path) -
     padded = [levels[0], *levels, levels[-1]]
     wanted = [sum(padded[number : number + 3]) / 3 for number in range(40)]
     assert [float(picture[0, 0, 0]) for picture in pictures] == pytest.approx(wanted, abs=1e-6)
+
+
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+def test_the_past_is_what_was_restored_where_the_model_wants_it_so(tmp_path: Path, format: PixelFormat) -> None:
+    spec = film_spec(format=format)
+    stage, source = opened(mean_enhancer(tmp_path, past=1, future=1, gain=0.9, sees="restored"), spec)
+    levels = [0.2, 0.8, 0.4, 0.6, *[0.5] * 12, 0.9]
+    made = run(stage, source, list(source.frames(levels, cuts=(0, len(levels) - 1))))
+    wanted, past = [], levels[0]
+    for number, level in enumerate(levels[:-1]):
+        after = levels[min(number + 1, len(levels) - 2)]
+        past = 0.9 * (past + level + after) / 3
+        wanted.append(past)
+    wanted.append(0.9 * levels[-1])  # nothing of the shot before
+    assert [float(picture[0, 0, 0]) for picture in made] == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_past_is_never_brighter_than_white(tmp_path: Path) -> None:
+    stage, source = opened(mean_enhancer(tmp_path, past=1, gain=1.5, sees="restored"), film_spec())
+    made = run(stage, source, list(source.frames([0.9, 0.1, 0.1])))
+    assert [float(picture[0, 0, 0]) for picture in made] == pytest.approx([1.0, 0.825, 0.69375], abs=1e-6)
+
+
+def test_a_model_that_enlarges_cannot_see_its_own_past(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModelError, match="past"):
+        opened(mean_enhancer(tmp_path, past=1, scale=2, sees="restored"), film_spec(), upscale=2)
 
 
 @pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])

@@ -11,8 +11,9 @@ from engine.stages.colorize import Colorize
 from engine.stages.exemplar_choice import AllAndNearest, MostAlike, look_of
 from engine.stages.exemplars import read_exemplar
 from engine.stages.lightness import lightness
+from engine.stages.run import run_stage
 from engine.types import Planes
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.published_like import exemplar_colorizer, reference_encoder
 from tests.support.tiny_models import FailingBackend
 

@@ -23,9 +23,10 @@ from engine.settings import (
 from engine.stages.face_detect import Face
 from engine.stages.face_restore import FaceRestorer
 from engine.stages.faces import Faces
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
 from tests.golden.cases import GoldenNetwork
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.faces import (
     YUNET,
     ScriptedFaces,

@@ -6,8 +6,9 @@ import pytest
 
 from engine.frame import Frame
 from engine.stages.inspect import Inspect, inspect_film
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.frames import ListReader, gray_spec
 from tests.support.scenes import scene
 

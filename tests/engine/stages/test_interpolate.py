@@ -14,8 +14,9 @@ from engine.model import Model
 from engine.settings import InterpolateSettings
 from engine.stages.interpolate import Interpolate
 from engine.stages.motion_field import Verdict
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.tiny_models import FailingBackend, fade_interpolator, mean_enhancer, pan_interpolator
 
 SYNTHESIZED, REPEATED, CUT = FrameFlags.SYNTHESIZED, FrameFlags.REPEATED, FrameFlags.SCENE_CUT

@@ -16,8 +16,9 @@ from engine.stages.colorize import Colorize
 from engine.stages.interpolate import Interpolate
 from engine.stages.motion_check import Verdict
 from engine.stages.motion_field import MotionField, divisor_for
+from engine.stages.run import run_stage
 from engine.types import FrameFlags, PixelFormat, Planes
-from tests.support.chain import Source, film_spec, run_chain, run_stage
+from tests.support.chain import Source, film_spec, run_chain
 from tests.support.published_like import measuring_interpolator, middle_interpolator
 from tests.support.tiny_models import FailingBackend, counting_colorizer, fade_interpolator, pan_interpolator
 

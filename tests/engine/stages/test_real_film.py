@@ -9,8 +9,9 @@ import pytest
 
 from engine.frame import Frame
 from engine.stages.inspect import Inspect
+from engine.stages.run import run_stage
 from engine.types import FrameFlags
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 
 FILM = Path(__file__).resolve().parents[4] / "shared" / "data" / "film"
 

@@ -12,9 +12,10 @@ from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.errors import ConfigError
 from engine.settings import ColorizeSettings
 from engine.stages.colorize import Colorize
+from engine.stages.run import run_stage
 from engine.stages.steadiness import Steadiness
 from engine.types import Planes
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.published_like import flickering_colorizer
 from tests.support.tiny_models import counting_colorizer
 

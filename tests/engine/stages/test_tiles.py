@@ -10,9 +10,10 @@ from engine.settings import EnhanceSettings
 from engine.stages import tile_plan
 from engine.stages.enhance import Enhance
 from engine.stages.reach import Reach
+from engine.stages.run import run_stage
 from engine.stages.tile_plan import model_reach
 from engine.types import PixelFormat
-from tests.support.chain import Source, film_spec, run_stage
+from tests.support.chain import Source, film_spec
 from tests.support.tiny_models import counting_enhancer, shift_enhancer
 from tests.support.upscalers import own_metadata, stack_upscaler
 

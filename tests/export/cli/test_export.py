@@ -101,7 +101,7 @@ def test_yunet_is_taken_as_it_is(farshore, homes):
 
 def test_files_that_were_fetched_without_torch_are_converted_on_export(farshore, homes, monkeypatch, tmp_path):
     with monkeypatch.context() as patched:
-        patched.setattr("export.cli.fetch.missing_package", lambda: "torch")
+        patched.setattr("export.cli.fetch.missing_package", lambda extra: "torch")
         farshore("models", "fetch", SMALL, "--accept-licence")
     outcome = farshore("export", f"{SMALL}-x2", "-o", tmp_path / "twice.onnx", "--quiet")
     assert outcome == type(outcome)(0, "", "")

@@ -167,7 +167,7 @@ def test_a_hash_that_nobody_publishes_is_recorded_and_holds(farshore, homes):
 
 
 def test_without_torch_files_stay_as_they_come(farshore, homes, files, monkeypatch):
-    monkeypatch.setattr(fetch_module, "missing_package", lambda: "torch")
+    monkeypatch.setattr(fetch_module, "missing_package", lambda extra: "torch")
     outcome = farshore("models", "fetch", SMALL, "--accept-licence")
     assert outcome.code == 0
     assert "warning: package 'torch' is not installed, so the files stay as they come" in outcome.err

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch", reason="networks need the export extra: pip
 
 from export.networks.film_colorize import FilmColorize  # noqa: E402
 from export.networks.film_interpolate import FilmInterpolate  # noqa: E402
-from export.networks.film_restore import FilmRestore, gain_of_neighbours  # noqa: E402
+from export.networks.film_restore import FilmRestore, depth_from_space, gain_of_neighbours  # noqa: E402
 from export.networks.motion import warp  # noqa: E402
 
 
@@ -71,17 +71,27 @@ def test_frames_of_a_batch_are_restored_alone() -> None:
 def test_the_gain_of_neighbours_is_that_of_a_flickering_frame() -> None:
     scene = 0.4 + 0.5 * torch.rand(1, 1, 64, 96)
     now = scene * 0.9
-    gain = gain_of_neighbours(now, torch.cat([scene - now] * 4, 1))
+    gain = gain_of_neighbours(torch.cat([scene, scene, now, scene, scene], 1), 2)
     assert gain.shape == (1, 1, 4, 6)
     # Four of five frames are a ninth brighter; the constant that keeps black from dividing by zero takes a little.
     torch.testing.assert_close(gain, torch.full_like(gain, 0.8 / 9), atol=0.006, rtol=0)
 
 
 def test_what_is_not_the_same_thing_does_not_count_as_flicker() -> None:
-    now = torch.full((1, 1, 64, 64), 0.3)
-    changes = torch.zeros(1, 4, 64, 64)
-    changes[:, :, 16:32, 16:32] = 0.6
-    assert gain_of_neighbours(now, changes).abs().max() < 0.02
+    frames = torch.full((1, 5, 64, 64), 0.3)
+    frames[:, [0, 1, 3, 4], 16:32, 16:32] = 0.9
+    assert gain_of_neighbours(frames, 2).abs().max() < 0.02
+
+
+@pytest.mark.parametrize("side", [2, 4])
+def test_depth_from_space_orders_by_place_then_by_plane(side: int) -> None:
+    planes = torch.rand(2, 3, 4 * side, 3 * side)
+    deep = depth_from_space(planes, side)
+    assert deep.shape == (2, 3 * side * side, 4, 3)
+    for row in range(side):
+        for column in range(side):
+            place = 3 * (row * side + column)
+            torch.testing.assert_close(deep[:, place : place + 3], planes[:, :, row::side, column::side])
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (160, 224)])

@@ -9,13 +9,14 @@ from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from engine.model import Model  # noqa: E402
 from engine.settings import EnhanceSettings  # noqa: E402
 from engine.stages.enhance import Enhance  # noqa: E402
+from engine.stages.run import run_stage  # noqa: E402
 from engine.types import PixelFormat  # noqa: E402
 from export.checkpoints.weights import Terms  # noqa: E402
 from export.networks.published.registry import NETWORKS  # noqa: E402
 from export.onnx.recipes import recipe  # noqa: E402
 from export.onnx.write import write_published  # noqa: E402
 from tests.golden.cases import WEIGHTS  # noqa: E402
-from tests.support.chain import Source, film_spec, run_stage  # noqa: E402
+from tests.support.chain import Source, film_spec  # noqa: E402
 
 TERMS = Terms(licence="BSD-3-Clause", commercial_use="yes", source="https://home.example/weights.pth")
 CASES = np.load(WEIGHTS / "realesr-animevideov3-x2.cases.npz")

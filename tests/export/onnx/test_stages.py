@@ -13,6 +13,7 @@ from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettin
 from engine.stages.colorize import Colorize  # noqa: E402
 from engine.stages.enhance import Enhance  # noqa: E402
 from engine.stages.interpolate import Interpolate  # noqa: E402
+from engine.stages.run import run_stage  # noqa: E402
 from engine.types import PixelFormat  # noqa: E402
 from export.checkpoints.weights import Terms  # noqa: E402
 from export.networks.published.registry import NETWORKS  # noqa: E402
@@ -20,7 +21,7 @@ from export.onnx.recipes import recipe  # noqa: E402
 from export.onnx.write import write_published  # noqa: E402
 from tests.export.onnx.miniatures import save_miniature  # noqa: E402
 from tests.golden.cases import WEIGHTS  # noqa: E402
-from tests.support.chain import Source, film_spec, run_stage  # noqa: E402
+from tests.support.chain import Source, film_spec  # noqa: E402
 
 TERMS = Terms(licence="MIT", commercial_use="yes", source="https://home.example/weights.pth")
 

@@ -13,7 +13,6 @@ import pytest
 torch = pytest.importorskip("torch", reason="exporting needs the export extra: pip install 'farshore[export]'")
 pytest.importorskip("onnxscript", reason="exporting needs the export extra: pip install 'farshore[export]'")
 
-from export.training.colour_error import ciede2000, colourfulness  # noqa: E402
 from export.training.export_models import RECIPES, example_inputs, main, write_model  # noqa: E402
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -46,17 +45,3 @@ def test_an_exported_model_equals_its_network(name: str, tmp_path: Path) -> None
 
 def test_without_weights_nothing_is_exported(tmp_path: Path) -> None:
     assert main(["--checkpoints", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
-
-
-def test_ciede2000_agrees_with_the_published_pairs() -> None:
-    # Sharma, Wu, Dalal 2005, table 1, pairs 1, 17, 20 and 34.
-    first = [[50, 2.6772, -79.7751], [50, 2.5, 0], [60.2574, -34.0099, 36.2677], [2.0776, 0.0795, -1.1350]]
-    second = [[50, 0, -82.7485], [73, 25, -18], [60.4626, -34.1751, 39.4387], [0.9033, -0.0636, -0.5514]]
-    np.testing.assert_allclose(
-        ciede2000(np.array(first), np.array(second)), [2.0425, 27.1492, 1.2644, 0.9082], atol=1e-4
-    )
-
-
-def test_grey_has_no_colourfulness() -> None:
-    assert colourfulness(np.full((4, 5, 3), 90)) == 0
-    assert colourfulness(np.random.default_rng(0).integers(0, 256, (32, 32, 3))) > 50

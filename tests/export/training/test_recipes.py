@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch", reason="recipes need the export extra: pip install 'farshore[export]'")
 
+import torch  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from export.training.colorize import ColorizeRecipe  # noqa: E402
@@ -18,7 +19,7 @@ from export.training.footage import is_held_out, load_footage  # noqa: E402
 from export.training.interpolate import InterpolateRecipe  # noqa: E402
 from export.training.loop import RunSettings, learning_rate, train  # noqa: E402
 from export.training.pool import Pool  # noqa: E402
-from export.training.restore import RestoreRecipe  # noqa: E402
+from export.training.restore import RestoreRecipe, Worn, walk  # noqa: E402
 
 
 def _picture(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
@@ -137,3 +138,31 @@ def test_the_rate_warms_up_and_falls() -> None:
     assert learning_rate(1.0, 0.0, 0) < 0.02
     assert learning_rate(1.0, 0.01, 200) > 0.99
     assert learning_rate(1.0, 1.0, 9999) == pytest.approx(0.01)
+
+
+class _Painter(torch.nn.Module):
+    """Answers with one grey more per frame, whatever it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, luma: torch.Tensor, chroma: torch.Tensor, strength: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        self.calls += 1
+        grey = self.calls / 10
+        return torch.full_like(luma[:, :1], grey), torch.full_like(chroma[:, :2], 1 - grey)
+
+
+def test_a_walk_shows_the_past_as_it_was_restored_and_mirrors_what_is_missing() -> None:
+    count = 6
+    frames = np.full((count, 3, 64, 64), 0.5, np.float32)
+    frames += np.linspace(0, 0.4, count, dtype=np.float32)[:, None, None, None]
+    walked = walk(Worn(frames=frames, target=frames, grain=0 * frames), _Painter(), 1.0, 1)
+    levels = walked.luma.mean((2, 3))
+    film, painted = frames[:, 0, 0, 0], np.arange(1, count + 1) / 10
+    np.testing.assert_allclose(levels[3], [painted[1], painted[2], film[3], film[4], film[5]], atol=1e-5)
+    np.testing.assert_allclose(levels[0], film[[2, 1, 0, 1, 2]], atol=1e-5)
+    np.testing.assert_allclose(levels[1], [film[3], painted[0], film[1], film[2], film[3]], atol=1e-5)
+    np.testing.assert_allclose(levels[5], [painted[3], painted[4], film[5], painted[4], painted[3]], atol=1e-5)
+    np.testing.assert_allclose(walked.chroma[3].mean((1, 2, 3))[:2], 1 - painted[1:3], atol=1e-5)
+    np.testing.assert_allclose(walked.restored.mean((1, 2)), painted, atol=1e-5)

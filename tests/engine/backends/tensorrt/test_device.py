@@ -48,6 +48,18 @@ def test_what_the_driver_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert gpu.driver == "CUDA 13.2, 580.65.06"
 
 
+def test_a_gpu_is_asked_for_by_its_number() -> None:
+    asked: list[int] = []
+
+    class Second(Driver):
+        def cuDeviceGet(self, found: Any, ordinal: int) -> int:  # noqa: N802
+            asked.append(ordinal)
+            return super().cuDeviceGet(found, ordinal)
+
+    assert device.ask_driver(Second(), 1) is not None
+    assert asked == [1]
+
+
 def test_no_gpu_is_none_and_a_failing_driver_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.ask_driver(Driver(init=100)) is None
     with pytest.raises(NoDeviceError, match="CUDA error 999"):

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from bench.quality.ciede2000 import ciede2000
+from engine.media.colour_error import chroma_psnr, ciede2000, colourfulness
 
 SHARMA = np.array(
     [
@@ -58,3 +59,21 @@ def test_pictures_keep_their_shape() -> None:
     lighter = picture + np.float32([10, 0, 0])
     wanted = 10 / (1 + 0.015 * 45**2 / np.sqrt(20 + 45**2))
     np.testing.assert_allclose(ciede2000(picture, lighter), np.full((4, 5), wanted))
+
+
+def test_chroma_psnr_of_an_even_error() -> None:
+    wanted = np.zeros((2, 4, 5), np.float32)
+    assert chroma_psnr(wanted + np.float32(2.55 / 110), wanted) == pytest.approx(40, abs=1e-3)
+    assert chroma_psnr(wanted, wanted) == pytest.approx(80)
+
+
+def test_colourfulness_of_two_known_halves() -> None:
+    # rg = 100 and -100, yb = 50 and 50: deviations 100 and 0, means 0 and 50.
+    rgb = np.zeros((2, 2, 3))
+    rgb[0], rgb[1] = (100, 0, 0), (0, 100, 0)
+    assert colourfulness(rgb) == pytest.approx(100 + 0.3 * 50)
+
+
+def test_grey_has_no_colourfulness() -> None:
+    assert colourfulness(np.full((4, 5, 3), 90)) == 0
+    assert colourfulness(np.random.default_rng(0).integers(0, 256, (32, 32, 3))) > 50

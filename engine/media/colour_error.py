@@ -1,4 +1,4 @@
-"""The CIEDE2000 colour difference, exact at opposite hues too, where training's quicker one need not be."""
+"""How wrong colours are: CIEDE2000, chroma PSNR; and how colourful a picture is."""
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,25 @@ def ciede2000(first: npt.ArrayLike, second: npt.ArrayLike) -> Values:
     rotation = -2 * _saturation(chroma) * np.sin(np.radians(angle))
     squares = np.square(in_lightness) + np.square(in_chroma) + np.square(in_hue) + rotation * in_chroma * in_hue
     return np.sqrt(np.maximum(squares, 0))
+
+
+def chroma_psnr(found: npt.ArrayLike, wanted: npt.ArrayLike) -> float:
+    """Return the PSNR in dB of a*, b* planes given as a*/110, b*/110, with a peak of 255 steps of a* or b*."""
+    error = (np.asarray(found) - np.asarray(wanted)) * 110 / 255
+    return -10 * float(np.log10(np.mean(error**2) + 1e-8))
+
+
+def colourfulness(rgb: npt.ArrayLike) -> float:
+    """Return the colourfulness M3 of a picture, (H, W, 3) R'G'B' in 0..255.
+
+    References
+    ----------
+    Hasler and Süsstrunk, "Measuring colourfulness in natural images", Human Vision and Electronic Imaging VIII, 2003.
+    """
+    red, green, blue = np.moveaxis(np.asarray(rgb, np.float64), -1, 0)
+    red_green, yellow_blue = red - green, (red + green) / 2 - blue
+    spread = np.hypot(red_green.std(), yellow_blue.std())
+    return float(spread + 0.3 * np.hypot(red_green.mean(), yellow_blue.mean()))
 
 
 def _saturation(chroma: Values) -> Values:

@@ -1,0 +1,183 @@
+"""Chain frames on a device on their way into an encoder: NVENC's where they lie, or the processor's."""
+
+from collections import deque
+from dataclasses import replace
+from typing import Protocol
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from engine.device.base import Device
+from engine.device.operators import Operators
+from engine.device.pool import DeviceLease, DevicePool, current_stream, device_planes, on_device, work_on
+from engine.frame import Frame
+from engine.media.device.border import Border
+from engine.media.device.lending import LentPlane
+from engine.media.device.writing import SurfaceWriter
+from engine.media.pictures import MATRIX_CODES, RANGE_CODES, CodedPicture, PictureRing, coded_time
+from engine.types import FrameFlags, FrameSpec
+
+PREPARED_SURFACES = 14
+"""Surfaces that NVENC may hold at once with two B-frames, and what is being filled."""
+MOST_SURFACES = 64
+"""As many as FFmpeg keeps registered with NVENC."""
+
+
+class Pictures(Protocol):
+    """Turns chain frames into pictures of an encoding."""
+
+    def fill(self, frame: Frame) -> av.VideoFrame:
+        """Return the frame's picture, time set. The frame stays the caller's, and may be released at once."""
+        ...
+
+
+class DevicePictures:
+    """Pictures for NVENC, in surfaces on the device.
+
+    A surface is lent to the encoder and used again when that has let go of it.
+
+    Parameters
+    ----------
+    border : FFmpeg on the device
+    coded : of the pictures
+    spec : of the chain frames
+    """
+
+    def __init__(self, border: Border, coded: CodedPicture, spec: FrameSpec) -> None:
+        device = border.device
+        self._border, self._coded, self._start = border, coded, spec.start
+        self._stream = device.stream(urgent=True)  # the encoder must not starve
+        self._write = SurfaceWriter(Operators(device, self._stream), spec, coded)
+        self.pool = DevicePool(
+            device, self._write.surface.shape, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES
+        )
+        self._surfaces: dict[int, _LentSurface] = {}
+        self._returned: deque[_LentSurface] = deque()
+
+    def fill(self, frame: Frame) -> av.VideoFrame:
+        """Return the frame's picture when its surface is written: NVENC reads at once, in a stream of its own."""
+        pts = coded_time(frame.time - self._start, self._coded.time_base)
+        work_on(self._stream)
+        surface = self._surface()
+        try:
+            if frame.ready is not None:
+                frame.ready.wait(self._stream)
+            self._write(frame, surface.lease.planes)
+        except BaseException:
+            surface.lease.release()
+            raise
+        picture = self._picture(surface)
+        picture.pts = pts
+        picture.pict_type = PictureType.I if FrameFlags.SCENE_CUT in frame.flags else PictureType.NONE
+        return picture
+
+    def blank(self) -> av.VideoFrame:
+        """Return a picture of nothing, at time 0, to try an encoder with."""
+        before = current_stream()
+        work_on(self._stream)
+        try:
+            surface = self._surface()
+            self._border.device.clear(surface.lease.planes, self._stream)
+            picture = self._picture(surface)
+        finally:
+            work_on(before)
+        picture.pts = 0
+        return picture
+
+    @property
+    def on_loan(self) -> int:
+        """Surfaces that the encoder holds now."""
+        self._collect()
+        return self.pool.on_loan
+
+    def _surface(self) -> "_LentSurface":
+        self._collect()
+        lease = self.pool.lease()
+        surface = self._surfaces.get(lease.planes.pointer)
+        if surface is None:
+            surface = _LentSurface(lease, self._write, self._coded, self._border, self._returned)
+            self._surfaces[lease.planes.pointer] = surface
+        return surface
+
+    def _picture(self, surface: "_LentSurface") -> av.VideoFrame:
+        self._stream.record(surface.lease.written)
+        surface.lease.written.synchronize()
+        picture = surface.lend(self._coded.pix_fmt)
+        color = self._coded.color
+        picture.colorspace, picture.color_range = MATRIX_CODES[color.matrix], RANGE_CODES[color.range]
+        picture.color_primaries, picture.color_trc = color.primaries, color.transfer
+        picture.time_base = self._coded.time_base
+        return picture
+
+    def _collect(self) -> None:
+        """Take back the surfaces that the encoder has let go of."""
+        while self._returned:
+            self._returned.popleft().lease.release()
+
+
+class _LentSurface:
+    """A surface and its two planes as FFmpeg borrows them."""
+
+    def __init__(
+        self,
+        lease: DeviceLease,
+        writer: SurfaceWriter,
+        coded: CodedPicture,
+        border: Border,
+        returned: "deque[_LentSurface]",
+    ) -> None:
+        self.lease = lease
+        self._border, self._returned, self._out = border, returned, 0
+        shape, address, device = writer.surface, lease.planes.pointer, border.dlpack_device
+        dtype = np.uint8 if shape.sample_bytes == 1 else np.uint16
+        pitch = shape.pitch // shape.sample_bytes
+        half = coded.height // 2, coded.width // 2, 2
+        self._planes = (
+            LentPlane(address, (coded.height, coded.width), (pitch, 1), dtype, device, self._give_back),
+            LentPlane(address + shape.chroma_at, half, (pitch, 2, 1), dtype, device, self._give_back),
+        )
+
+    def lend(self, pix_fmt: str) -> av.VideoFrame:
+        """Return a picture over the surface, which comes back when the picture's last holder lets go."""
+        self._out = len(self._planes)
+        return self._border.encoder_picture(self._planes, pix_fmt)
+
+    def _give_back(self) -> None:
+        self._out -= 1
+        if not self._out:
+            self._returned.append(self)
+
+
+class BroughtDown:
+    """Pictures for an encoder of the processor, of frames that lie on a device.
+
+    Parameters
+    ----------
+    device : where the frames lie
+    spec : of the frames
+    pictures : makes pictures of frames in the host's memory
+    """
+
+    def __init__(self, device: Device, spec: FrameSpec, pictures: PictureRing) -> None:
+        self._device, self._pictures = device, pictures
+        self._stream = device.stream(urgent=True)
+        self._copied = device.event()
+        self._pixels = device.pinned(spec.pixels_shape, np.float32)
+        shape = spec.chroma_shape
+        self._chroma = None if shape is None else device.pinned(shape, np.float32)
+
+    def fill(self, frame: Frame) -> av.VideoFrame:
+        """Copy the frame to the host and return its picture."""
+        work_on(self._stream)
+        if frame.ready is not None:
+            frame.ready.wait(self._stream)
+        self._device.download(device_planes(frame), self._pixels, self._stream)
+        if self._chroma is not None and frame.chroma is not None:
+            self._device.download(on_device(frame.chroma), self._chroma, self._stream)
+        self._stream.record(self._copied)
+        self._copied.synchronize()
+        chroma = None if frame.chroma is None else self._chroma
+        return self._pictures.fill(
+            replace(frame, pixels=self._pixels, chroma=chroma, leases=(), original_leases=(), motion=None, ready=None)
+        )

@@ -1,0 +1,184 @@
+"""An interpolation model at one scale, on a device: the twin of `engine/stages/flow_model.py`."""
+
+from collections.abc import Mapping
+
+from engine.backends.base import Backend, Profile
+from engine.device.base import DeviceArray
+from engine.device.operators import Operators, View, view
+from engine.model import Model
+from engine.stages.device.motion import DeviceMotion
+from engine.stages.flow_model import motion_grid
+from engine.stages.sessions import Sessions
+from engine.stages.window import padded_size
+
+
+class DeviceFlowModel:
+    """The tensors and sessions of an interpolation model for pictures of one size.
+
+    What a run writes lies always in the same memory, each tensor in its own, so that a session can record the run.
+
+    Parameters
+    ----------
+    operators : of the stage's stream
+    model : of role `interpolate`
+    backend : what it runs on
+    size : (height, width) of the pictures given to `see`
+    divisor : how many times smaller the model sees them
+
+    Attributes
+    ----------
+    first, second : float32 (1, C, h, w), the pictures as the model sees them; change places in `see`
+    flow, mask : float32 (1, 4, h, w) and (1, 1, h, w), written by `find`; flow in pixels that the model sees
+    frame : float32 (1, C, h, w), the picture that the last run made; None where the model makes none
+    has_flow : whether it tells the motion; where not, `flow` and `mask` are of one value and never written
+    shape : (5, h, w) of the motion: flow (4) and mask (1)
+    cell, seen_cell : pixels of the given pictures, and pixels that the model sees, per value of it
+    padded : (height, width) of what the motion covers, at least `size`
+
+    Raises
+    ------
+    UnsupportedModelError
+        The model's tensors are not those of an interpolator.
+    """
+
+    def __init__(
+        self, operators: Operators, model: Model, backend: Backend, size: tuple[int, int], divisor: int = 1
+    ) -> None:
+        card = model.card
+        self._operators = operators
+        operators.prepare("tensor_fill", "tensor_fill_luma", "resize_area", "between_moment")
+        self.padded = padded_size(*size, card.size_multiple * divisor)
+        self._whole = view(operators.zeros(1, *self.padded)) if divisor > 1 else None
+        seen = (self.padded[0] // divisor, self.padded[1] // divisor)
+        channels = 3 if card.color_space == "rgb" else 1
+        self.first, self.second = (operators.zeros(1, channels, *seen) for _ in range(2))
+        self._timestep = operators.zeros(1)
+        self._inputs = {"first": self.first, "second": self.second}
+        if card.moments == "any":
+            self._inputs["timestep"] = self._timestep
+        self._given = DeviceGivenMotion(operators, *seen) if "motion" in model.inputs else None
+        if self._given is not None:
+            self._inputs["motion"] = self._given.tensor
+        self._sessions = Sessions(model, backend, Profile({name: array.shape for name, array in self._inputs.items()}))
+        shapes = self._sessions.current.output_shapes
+        self.has_flow, self.shape, self.seen_cell = motion_grid(card.name, shapes, seen)
+        self.cell = self.seen_cell * divisor
+        self._outputs = {name: operators.zeros(*shape) for name, shape in shapes.items()}
+        self.frame = self._outputs.get("frame")
+        self.flow, self.mask = (
+            self._outputs[name] if self.has_flow else operators.zeros(1, planes, 1, 1)
+            for name, planes in (("flow", 4), ("mask", 1))
+        )
+
+    def see(self, picture: View, to_model: Mapping[str, float], matrix: Mapping[str, float]) -> None:
+        """Make the second picture the first, and `picture` the second.
+
+        Parameters
+        ----------
+        picture : a film's planes, or those that a model of the same color space sees
+        to_model : `gain` and `offset` that bring them to the model's numbers
+        matrix : `kr` and `kb`, by which a model of one plane sees three
+        """
+        self.first, self.second = self.second, self.first
+        tensor = view(self.second)
+        if self._whole is None:
+            self._fill(picture, 0, tensor, to_model, matrix)
+        else:
+            for channel in range(tensor.planes):
+                self._fill(picture, channel, self._whole, to_model, matrix)
+                self._operators.resize("resize_area", self._whole, tensor.part(channel, 1))
+        if self._given is not None:
+            self._given.see(self.checked)
+
+    @property
+    def checked(self) -> View:
+        """The plane of the second picture by which motion is found and judged."""
+        tensor = view(self.second)
+        return tensor.part(tensor.planes // 2, 1)
+
+    def find(self, timestep: float, *, is_new_pair: bool) -> None:
+        """Run the model for a moment between the two pictures.
+
+        Parameters
+        ----------
+        timestep : in (0, 1)
+        is_new_pair : whether nothing was found between these two yet: the motion that a model is given is found too
+
+        Raises
+        ------
+        EngineError, DeviceError
+            The backend failed.
+        """
+        if is_new_pair and self._given is not None:
+            self._given.find()
+        self._operators.run("between_moment", (1, 1, 1), timestep=self._timestep, moment=timestep)
+        self.run(self.first, self.second, self.frame)
+
+    def run(self, first: DeviceArray, second: DeviceArray, frame: DeviceArray | None) -> None:
+        """Run the model once, on two pictures as it sees them; its picture goes into `frame`, float32 (1, C, h, w).
+
+        Raises
+        ------
+        EngineError, DeviceError
+            The backend failed.
+        """
+        self._inputs["first"], self._inputs["second"] = first, second
+        if frame is not None:
+            self._outputs["frame"] = frame
+        self._sessions.current.enqueue(self._inputs, self._outputs, self._operators.stream)
+
+    def use_threads(self, threads: int) -> None:
+        """Run on that many threads from now on."""
+        self._sessions.use(threads)
+
+    def close(self) -> None:
+        """Close the sessions."""
+        self._sessions.close()
+
+    def _fill(
+        self, picture: View, channel: int, target: View, to_model: Mapping[str, float], matrix: Mapping[str, float]
+    ) -> None:
+        """Write planes of a picture from `channel` on, or its luma, into planes of at least its size."""
+        common = {"tensor": target, "width": picture.width, "height": picture.height, "pitch": picture.pitch}
+        common |= {"plane": picture.plane, "tensor_width": target.width, "tensor_height": target.height}
+        common |= {"tensor_pitch": target.pitch, **to_model}
+        if picture.planes == 3 and view(self.second).planes == 1:
+            self._operators.run("tensor_fill_luma", target.area, rgb=picture, **common, **matrix)
+            return
+        order = {"first": channel, "step": 1, "tensor_planes": target.planes, "tensor_plane": target.plane}
+        self._operators.run("tensor_fill", target.domain, picture=picture, planes=picture.planes, **order, **common)
+
+
+class DeviceGivenMotion:
+    """Motion between two pictures, both ways, as models take it that mend motion rather than find it.
+
+    Parameters
+    ----------
+    operators : of the stage's stream
+    height, width : of the pictures; multiples of 4
+
+    Attributes
+    ----------
+    tensor : float32 (1, 4, height / 4, width / 4), x and y from the first picture to the second, then back; pixels
+    """
+
+    def __init__(self, operators: Operators, height: int, width: int) -> None:
+        self._operators = operators
+        operators.prepare("between_given")
+        self._motion = DeviceMotion(operators, height, width)
+        rows, columns = self._motion.size
+        self._scale = {"scale_x": width / columns, "scale_y": height / rows}
+        self._size = {"from_width": columns, "from_height": rows}
+        self.tensor: DeviceArray = operators.zeros(1, 4, height // 4, width // 4)
+
+    def see(self, plane: View) -> None:
+        """Make the last plane seen the one before, and `plane`, 0..1, the newest."""
+        self._motion.see(plane)
+
+    def find(self) -> None:
+        """Fill the tensor for the last two planes seen."""
+        self._motion.find()
+        given = view(self.tensor)
+        ways = {"forward": self._motion.forward, "backward": self._motion.backward, "given": given}
+        size = {**self._size, "width": given.width, "height": given.height}
+        self._operators.run("between_given", given.domain, **ways, **size, **self._scale)

@@ -1,0 +1,252 @@
+"""Motion between two frames on a device: the twin of `engine/stages/motion_field.py`.
+
+What the processor decides between two runs of the model is decided on the device behind them: the host gives all work
+of a moment to the stream at once, and never learns what became of it before the picture leaves. So motion is looked for
+at half the size always, not only where there is doubt, and a picture that holds is made like any other.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from engine.backends.base import Backend
+from engine.device.base import DeviceArray
+from engine.device.operators import Operators, View, view
+from engine.device.pool import as_planes, on_device
+from engine.model import Model, ModelCard
+from engine.stages.bisection import nearest_moment
+from engine.stages.device.bisection import DeviceBisection, motion_parts
+from engine.stages.device.flow_model import DeviceFlowModel
+from engine.stages.device.motion_check import DeviceMotionCheck
+from engine.stages.luma import COEFFICIENTS
+from engine.stages.motion_check import Verdict
+from engine.stages.motion_field import BETTER, DOUBTFUL
+from engine.stages.motion_scale import divisor_for, frame_serves, looks_twice
+from engine.types import FrameSpec, Planes
+
+HALF = 2
+"""Pixels to one of the second look."""
+
+UNCHANGED = {"gain": 1.0, "offset": 0.0}
+
+
+class DeviceMotionField:
+    """The motion that a model finds between two pictures of a film.
+
+    Parameters and attributes are those of `MotionField`; planes lie on the device.
+
+    Parameters
+    ----------
+    operators : of the stage's stream
+    """
+
+    def __init__(
+        self, operators: Operators, model: Model, backend: Backend, spec: FrameSpec, *, scale: float | None = None
+    ) -> None:
+        low, high = model.card.value_range
+        k = COEFFICIENTS[spec.color.matrix]
+        self._operators, self._matrix = operators, {"kr": k.kr, "kb": k.kb}
+        self._to_model = {"gain": high - low, "offset": low}
+        self._from_model = {"gain": 1.0 / (high - low), "offset": -low / (high - low)}
+        operators.prepare("between_motion", "between_take", "warp_blend")
+        self._divisor = divisor_for(model, backend, spec, scale)
+        self._fine = fine = DeviceFlowModel(operators, model, backend, (spec.height, spec.width), self._divisor)
+        self._find_fine = _finder(operators, fine, model.card)
+        self._is_middle_model = model.card.moments == "middle"
+        frame = None if fine.frame is None else fine.frame.shape
+        self._frame_serves = frame_serves(model, spec, self._divisor, frame, has_flow=fine.has_flow)
+        self.shape, self.cell = fine.shape, fine.cell
+        self._coarse: DeviceCoarseLook | None = None
+        if looks_twice(scale, fine.first.shape, has_flow=fine.has_flow):
+            self._coarse = DeviceCoarseLook(operators, model, backend, fine)
+        self._again = fine.flow if self._coarse is None else self._coarse.motion
+        self._check = DeviceMotionCheck(
+            operators,
+            *fine.padded,
+            high - low,
+            divisor=self._divisor,
+            looks_twice=self._coarse is not None,
+            doubtful=DOUBTFUL,
+            better=BETTER,
+        )
+        self._is_new_pair = True
+        self._pictures_alone = 0
+
+    @property
+    def verdicts(self) -> Counter[Verdict]:
+        """What was done, how often, as far as the device has come."""
+        if not self._fine.has_flow:
+            return Counter({Verdict.FOLLOW: self._pictures_alone})
+        return self._check.verdicts
+
+    def see(self, pixels: Planes) -> None:
+        """Make the last frame seen the first, and `pixels` (C, H, W) the second."""
+        self._fine.see(view(on_device(pixels)), self._to_model, self._matrix)
+        if self._coarse is not None:
+            self._coarse.see(self._matrix)
+        self._check.see(self._fine.checked)
+        self._is_new_pair = True
+
+    def nearest(self, timestep: float) -> float:
+        """Return the moment nearest to `timestep` that the model can serve; 0 and 1 are the two frames themselves."""
+        return nearest_moment(timestep) if self._is_middle_model else timestep
+
+    def find(self, timestep: float, out: Planes) -> Verdict:
+        """Run the model for a moment between the two frames; write the motion that is to be used.
+
+        Parameters and errors are those of `MotionField.find`.
+
+        Returns
+        -------
+        What is to be done with `out` and with the picture of the moment: always `FOLLOW`. Where the device decides
+        otherwise, `out` holds what is followed then: no motion, and a mask that fades, or shows the nearer picture.
+        """
+        self._find_fine.find(timestep, is_new_pair=self._is_new_pair)
+        flow, mask = view(self._find_fine.flow), view(self._find_fine.mask)
+        if self._coarse is not None:
+            self._coarse.find(timestep, is_new_pair=self._is_new_pair)
+        if self._fine.has_flow:
+            self._check.decide(flow, self._again, is_new_pair=self._is_new_pair)
+        else:
+            self._pictures_alone += 1
+        self._operators.run(
+            "between_motion",
+            flow.area,
+            flow=flow,
+            mask=mask,
+            again=self._again,
+            decision=self._check.decision,
+            motion=on_device(out),
+            width=flow.width,
+            height=flow.height,
+            is_told=int(self._fine.has_flow),
+            times=float(self._divisor),
+            timestep=timestep,
+        )
+        self._is_new_pair = False
+        return Verdict.FOLLOW
+
+    def parts(self, motion: Planes) -> tuple[Planes, Planes]:
+        """Return flow and mask of what `find` wrote."""
+        flow, mask = motion_parts(on_device(motion))
+        return as_planes(flow), as_planes(mask)
+
+    def write(self, first: Planes, second: Planes, motion: Planes, out: Planes) -> None:
+        """Write the picture of the last moment found into `out`; parameters are those of `MotionField.write`."""
+        target = view(on_device(out))
+        if self._fine.has_flow:
+            self._blend(view(on_device(first)), view(on_device(second)), on_device(motion), target)
+        if self._frame_serves and self._find_fine.frame is not None:
+            self._take(view(self._find_fine.frame), target)
+
+    def use_threads(self, threads: int) -> None:
+        """Run on that many threads from now on."""
+        self._fine.use_threads(threads)
+        if self._coarse is not None:
+            self._coarse.use_threads(threads)
+
+    def close(self) -> None:
+        """Close the sessions."""
+        self._fine.close()
+        if self._coarse is not None:
+            self._coarse.close()
+
+    def _blend(self, first: View, second: View, motion: DeviceArray, target: View) -> None:
+        flow, mask = (view(part) for part in motion_parts(motion))
+        self._operators.run(
+            "warp_blend",
+            target.area,
+            first=first,
+            second=second,
+            flow=flow,
+            mask=mask,
+            out=target,
+            width=target.width,
+            height=target.height,
+            planes=target.planes,
+            pitch=target.pitch,
+            plane=target.plane,
+            flow_width=flow.width,
+            flow_height=flow.height,
+            flow_pitch=flow.pitch,
+            flow_plane=flow.plane,
+            cell=self.cell,
+            reduction=1,
+        )
+
+    def _take(self, made: View, target: View) -> None:
+        """Write the picture that the model made, if its motion is followed."""
+        self._operators.run(
+            "between_take",
+            target.area,
+            tensor=made,
+            decision=self._check.decision,
+            out=target,
+            width=target.width,
+            height=target.height,
+            planes=target.planes,
+            tensor_planes=made.planes,
+            tensor_pitch=made.pitch,
+            tensor_plane=made.plane,
+            pitch=target.pitch,
+            plane=target.plane,
+            **self._matrix,
+            **self._from_model,
+        )
+
+
+class DeviceCoarseLook:
+    """The same model on the same two pictures at half the size at which another sees them.
+
+    Parameters
+    ----------
+    operators : of the stage's stream
+    model, backend : what to run on what
+    fine : whose pictures are looked at, and whose form the motion is given
+
+    Attributes
+    ----------
+    motion : float32, `fine.shape`: what was found, in pixels that `fine` sees
+    """
+
+    def __init__(self, operators: Operators, model: Model, backend: Backend, fine: DeviceFlowModel) -> None:
+        operators.prepare("between_enlarge")
+        height, width = fine.second.shape[2:]
+        self._operators, self._fine = operators, fine
+        self._half = DeviceFlowModel(operators, model, backend, (height, width), HALF)
+        self._find_half = _finder(operators, self._half, model.card)
+        self._times = self._half.cell // fine.seen_cell
+        self.motion = operators.zeros(*fine.shape)
+
+    def see(self, matrix: Mapping[str, float]) -> None:
+        """Make the last picture seen the first, and the newest that the other sees the second."""
+        self._half.see(view(self._fine.second), UNCHANGED, matrix)
+
+    def find(self, timestep: float, *, is_new_pair: bool) -> None:
+        """Write `motion` for a moment between the two."""
+        self._find_half.find(timestep, is_new_pair=is_new_pair)
+        flow, motion = view(self._find_half.flow), view(self.motion)
+        self._operators.run(
+            "between_enlarge",
+            motion.domain,
+            flow=flow,
+            mask=self._find_half.mask,
+            motion=motion,
+            from_width=flow.width,
+            from_height=flow.height,
+            times=self._times,
+            width=motion.width,
+            height=motion.height,
+            gain=float(HALF),
+        )
+
+    def use_threads(self, threads: int) -> None:
+        """Run on that many threads from now on."""
+        self._half.use_threads(threads)
+
+    def close(self) -> None:
+        """Close the sessions."""
+        self._half.close()
+
+
+def _finder(operators: Operators, model: DeviceFlowModel, card: ModelCard) -> DeviceFlowModel | DeviceBisection:
+    return DeviceBisection(operators, model, card.name) if card.moments == "middle" else model

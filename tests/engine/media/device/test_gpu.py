@@ -1,0 +1,149 @@
+"""NVDEC and NVENC on a GPU: films in, films out, beside FFmpeg's own codecs."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from engine.device.cuda import CudaDevice, open_device
+from engine.device.pool import device_planes, work_on
+from engine.errors import DeviceError, MissingExtraError
+from engine.media.codec_table import DEVICE_CODECS
+from engine.media.device.border import CudaBorder
+from engine.media.output import WriteJob
+from engine.media.reader import FilmReader
+from engine.media.writer import open_writer
+from engine.pipeline import Pipeline
+from engine.settings import InputSettings, OutputSettings
+from engine.types import PixelFormat
+from tests.support.films import NTSC_FILM, Extras, Shape, write_film
+from tests.support.reading import read as read_on_host
+from tests.support.reading import scene
+from tests.support.tracks import picture_times, track_facts
+
+pytestmark = pytest.mark.gpu
+
+SIZE = 320, 240
+"""NVDEC and NVENC take nothing much smaller."""
+
+CODED = [("libx264", "yuv420p"), ("libx265", "yuv420p"), ("libx265", "yuv420p10le")]
+
+
+@pytest.fixture(scope="module")
+def device() -> Iterator[CudaDevice]:
+    try:
+        found = open_device("0")
+    except (DeviceError, MissingExtraError) as error:
+        pytest.skip(f"no GPU: {error}")
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def border(device: CudaDevice) -> Iterator[CudaBorder]:
+    yield CudaBorder(device)
+    work_on(None)
+
+
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+@pytest.mark.parametrize("shape", [Shape(), Shape(rotation=90)], ids=["upright", "turned"])
+@pytest.mark.parametrize(("codec", "pix_fmt"), CODED)
+def test_nvdec_gives_the_pictures_of_the_software_decoder(tmp_path, device, border, codec, pix_fmt, shape, format):
+    path = write_film(tmp_path / "a.mp4", scene(60, *SIZE), rate=NTSC_FILM, codec=codec, pix_fmt=pix_fmt, shape=shape)
+    here, wanted_times, wanted = read_on_host(path, format)
+    forced = InputSettings(decoder="device")
+    with FilmReader(path, settings=forced, format=format, border=border) as reader:
+        stream, host = device.stream(), np.empty(reader.spec.pixels_shape, np.float32)
+        assert reader.is_on_device
+        assert reader.spec == here.spec
+        for number, frame in enumerate(reader.frames()):
+            assert frame.ready is not None
+            frame.ready.wait(stream)
+            device.download(device_planes(frame), host, stream)
+            stream.synchronize()
+            assert frame.time == wanted_times[number]
+            np.testing.assert_allclose(host, wanted[number], rtol=0, atol=1e-5)
+            frame.release()
+    assert number == 59
+    assert reader.losses == here.losses
+    assert reader.notices == []
+
+
+def test_many_frames_in_flight_are_not_mixed_up(tmp_path, device, border):
+    """What a decoder writes into a surface too early, or a kernel reads too late, shows as another frame's picture."""
+    path = write_film(tmp_path / "a.mp4", scene(200, *SIZE), options={"g": "1"})
+    _, _, wanted = read_on_host(path)
+    with FilmReader(path, format=PixelFormat.GRAY, border=border) as reader:
+        frames = list(reader.frames())
+        stream, host = device.stream(), np.empty(reader.spec.pixels_shape, np.float32)
+        for frame, picture in zip(frames, wanted, strict=True):
+            assert frame.ready is not None
+            frame.ready.wait(stream)
+            device.download(device_planes(frame), host, stream)
+            stream.synchronize()
+            np.testing.assert_allclose(host, picture, rtol=0, atol=1e-5)
+            frame.release()
+
+
+@pytest.mark.parametrize(("codec", "depth"), [("h264", 8), ("h265", 8), ("h265", 10), ("av1", 8), ("av1", 10)])
+def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(tmp_path, border, codec, depth):
+    film = write_film(
+        tmp_path / "film.mkv",
+        scene(100, *SIZE),
+        rate=NTSC_FILM,
+        extras=Extras(audio=("aac",), subtitles=((Fraction(0), Fraction(1), "Hello"),)),
+    )
+    settings = OutputSettings(codec=codec, quality=90, bit_depth=depth)
+    reader = FilmReader(film, format=PixelFormat.RGB, border=border)
+    target = tmp_path / "out.mkv"
+    writer = open_writer(target, WriteJob(settings=settings, source=film, border=border))
+    pipeline = Pipeline(reader, [], writer, cores=1)
+    pipeline.open()
+    refusals = [notice for notice in writer.report.notices if notice.startswith("encoder:")]
+    pipeline.run()
+    if refusals:
+        pytest.skip(refusals[0])
+    assert reader.is_on_device
+    assert writer._encoding.is_on_device
+    here = open_writer(tmp_path / "here.mkv", WriteJob(settings=replace(settings, encoder="software"), source=film))
+    again = Pipeline(FilmReader(film, format=PixelFormat.RGB), [], here, cores=1)
+    again.open()
+    again.run()
+    assert picture_times(target) == picture_times(tmp_path / "here.mkv")
+    beside_pictures = [facts for facts in track_facts(target) if facts.kind != "video"]
+    assert beside_pictures == [facts for facts in track_facts(tmp_path / "here.mkv") if facts.kind != "video"]
+    assert likeness(target, film) > 35.0
+
+
+@pytest.mark.parametrize("codec", DEVICE_CODECS)
+def test_size_and_likeness_grow_with_the_dial(tmp_path, border, codec):
+    film = write_film(tmp_path / "film.mkv", scene(50, *SIZE), options={"qp": "0"})
+    sizes, likenesses = [], []
+    for quality in (0, 50, 75, 100):
+        target = tmp_path / f"{quality}.mp4"
+        settings = OutputSettings(codec=codec, quality=quality)
+        writer = open_writer(target, WriteJob(settings=settings, border=border))
+        pipeline = Pipeline(FilmReader(film, format=PixelFormat.RGB, border=border), [], writer, cores=1)
+        pipeline.open()
+        refusals = [notice for notice in writer.report.notices if notice.startswith("encoder:")]
+        pipeline.run()
+        if refusals:
+            pytest.skip(refusals[0])
+        sizes.append(target.stat().st_size)
+        likenesses.append(likeness(target, film))
+    assert sizes == sorted(sizes)
+    assert likenesses == sorted(likenesses)
+
+
+def likeness(made: Path, wanted: Path) -> float:
+    """Return the PSNR of luma, dB."""
+    errors = []
+    with av.open(str(made)) as first, av.open(str(wanted)) as second:
+        for one, other in zip(first.decode(video=0), second.decode(video=0), strict=True):
+            luma, truth = (each.to_ndarray(format="gray").astype(np.float64) for each in (one, other))
+            errors.append(np.mean((luma - truth) ** 2))
+    return float(10 * np.log10(255**2 / max(np.mean(errors), 1e-9)))

@@ -1,0 +1,126 @@
+"""Which stages a chain has, and where they work."""
+
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.chain import build_chain, open_backend
+from engine.errors import ConfigError, NoDeviceError
+from engine.frame import Frame
+from engine.pipeline import Pipeline
+from engine.pool import BufferPool
+from engine.settings import (
+    ColorizeSettings,
+    EnhanceSettings,
+    InterpolateSettings,
+    OutputSettings,
+    RuntimeSettings,
+    Settings,
+)
+from engine.stages.upload import Upload
+from engine.types import PixelFormat
+from tests.support.chain import film_spec
+from tests.support.device_chain import Keeper, Pictures, moving, run_pipeline, virtual_queues
+from tests.support.simulated_backend import SimulatedBackend
+from tests.support.simulated_device import SimulatedDevice
+from tests.support.tiny_models import counting_colorizer, mean_enhancer, pan_interpolator
+
+
+def names(settings: Settings, *, colorize: bool = False, device: SimulatedDevice | None = None) -> list[str]:
+    backend = SimulatedBackend(device or SimulatedDevice())
+    return [stage.name for stage in build_chain(settings, colorize=colorize, backend=backend).stages]
+
+
+def test_a_chain_on_a_device_copies_up_once_and_down_once():
+    settings = Settings(interpolate=InterpolateSettings(factor=Fraction(2)))
+    assert names(settings, colorize=True) == [
+        "inspect",
+        "upload",
+        "enhance",
+        "interpolate",
+        "colorize",
+        "download",
+    ]
+
+
+def test_what_works_on_the_host_stands_behind_a_download():
+    settings = Settings(output=OutputSettings(compare="wipe"))
+    assert names(settings)[-2:] == ["download", "compare"]
+
+
+def test_8_bit_models_for_processors_are_refused_on_a_device():
+    settings = Settings(runtime=RuntimeSettings(precision="int8"))
+    with pytest.raises(ConfigError, match="calibrate MODEL --form tensorrt"):
+        names(settings)
+
+
+@pytest.mark.parametrize("backend", ["tensorrt", "cuda"])
+def test_a_gpu_that_is_not_there_is_an_error_and_nothing_takes_its_place(backend):
+    pytest.importorskip("cuda.core", reason="cuda-core comes with the extra gpu or rtx")
+    with pytest.raises(NoDeviceError, match=r"nvidia-smi|not there"):
+        open_backend(RuntimeSettings(backend=backend, device="99"))
+
+
+@pytest.mark.parametrize("streams", ["stage", "one"])
+def test_the_chain_on_a_device_makes_nearly_the_pictures_of_the_processors(streams):
+    spec = film_spec(width=128, height=96)
+    pictures = moving(spec, 8)
+    settings = Settings(
+        enhance=EnhanceSettings(strength=1.0),
+        interpolate=InterpolateSettings(factor=Fraction(2)),
+        runtime=RuntimeSettings(streams=streams),
+    )
+    on_host = run_pipeline(Pictures(spec, pictures), build_chain(settings, colorize=True).stages)
+    device = SimulatedDevice()
+    with virtual_queues(device):
+        chain = build_chain(settings, colorize=True, backend=SimulatedBackend(device))
+        on_device = run_pipeline(Pictures(spec, pictures), chain.stages)
+    assert [shown.time for shown in on_device.shown] == [shown.time for shown in on_host.shown]
+    for first, second in zip(on_host.shown, on_device.shown, strict=True):
+        assert float(np.mean((first.pixels - second.pixels) ** 2)) < 1e-5
+        assert first.chroma is not None
+        assert second.chroma is not None
+        assert float(np.mean((first.chroma - second.chroma) ** 2)) < 1e-5
+    (upload,) = (stage for stage in chain.stages if isinstance(stage, Upload))
+    assert device.host_waits <= len(on_device.shown) + upload.waits + 10
+
+
+class SlowKeeper(Keeper):
+    """A writer that lets every queue before it fill, again and again."""
+
+    def write(self, frame: Frame) -> None:
+        time.sleep(0.3 if len(self.shown) % 25 == 5 else 0.002)
+        super().write(frame)
+
+
+@pytest.mark.parametrize("film", [PixelFormat.GRAY, PixelFormat.RGB])
+@pytest.mark.parametrize("queue_frames", [1, 4, 9])
+def test_with_a_slow_writer_no_pool_grows(tmp_path: Path, film: PixelFormat, queue_frames: int):
+    spec, device = replace(film_spec(40, 24), format=film), SimulatedDevice()
+    models = [mean_enhancer(tmp_path, past=1, future=1), pan_interpolator(tmp_path, motion=(1.5, 0.0))]
+    paths = [str(model.path) for model in (*models, counting_colorizer(tmp_path))]
+    settings = Settings(
+        enhance=EnhanceSettings(model=paths[0]),
+        interpolate=InterpolateSettings(factor=Fraction(2), model=paths[1]),
+        colorize=ColorizeSettings(model=paths[2]),
+        runtime=RuntimeSettings(queue_frames=queue_frames),
+    )
+    chain = build_chain(settings, colorize=True, backend=SimulatedBackend(device))
+    keeper = SlowKeeper()
+    pipeline = Pipeline(Pictures(spec, moving(spec, 40)), chain.stages, keeper, cores=1, queue_frames=queue_frames)
+    pipeline.open()
+    pools = {
+        f"{stage.name} {name}": pool
+        for stage in chain.stages
+        for name, pool in vars(stage).items()
+        if isinstance(pool, BufferPool)
+    }
+    before = {name: pool.allocated for name, pool in pools.items()}
+    assert len(before) >= 7
+    pipeline.run(interval=0.01)
+    assert len(keeper.shown) == 80
+    assert {name: pool.allocated for name, pool in pools.items()} == before
