@@ -1,14 +1,17 @@
 # make demo     restore a short film that farshore draws and ages itself
 # make test     the whole test suite, as CI runs it
 # make check    ruff and pyright
+# make gpu-check    on a machine with an NVIDIA GPU: every kernel, model and chain there, checked and measured
 #
 # Each does its own set-up in .venv; nothing but Python 3.11 or newer and package registries is needed.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+GPU := .venv-gpu
+RTX := 'tensorrt-rtx-cu13-libs>=1.7,<2' 'tensorrt-rtx-cu13-bindings>=1.7,<2'
 
-.PHONY: demo test check clean
+.PHONY: demo test check gpu-check clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/farshore demo
@@ -21,8 +24,20 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
+gpu-check: $(GPU)/.ready
+	@tests=0; check=0; \
+	FARSHORE_REQUIRE_GPU=1 $(GPU)/bin/python -m pytest -m gpu || tests=$$?; \
+	$(GPU)/bin/python -m bench.gpu.check || check=$$?; \
+	echo "gpu-check: tests ended with $$tests, the check with $$check"; \
+	[ $$tests = 0 ] && [ $$check = 0 ]
+
+$(GPU)/.ready: pyproject.toml
+	@$(PYTHON) -m venv $(GPU)
+	$(GPU)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[gpu,dev]' $(RTX)
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(GPU) build dist *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

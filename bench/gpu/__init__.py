@@ -1,0 +1,1 @@
+"""What a GPU computes, and how fast: every kernel and model against its reference, and the chain."""

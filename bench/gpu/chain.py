@@ -1,0 +1,141 @@
+"""The chain on a GPU: how fast, how fast each stage by itself, and how far the stages overlap."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from bench.gpu.outcome import Outcome, outcome_of
+from bench.latency.film import draw_shots
+from engine.backends.base import Backend
+from engine.chain import build_chain
+from engine.errors import FarshoreError
+from engine.frame import Frame
+from engine.pipeline import Pipeline
+from engine.pool import BufferPool
+from engine.settings import InterpolateSettings, Settings
+from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
+
+RATE = Fraction(24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainResult:
+    """One run.
+
+    outcome : ``right``: it ran to its end
+    reason : why it did not; then there are no figures
+    frames_per_second : of the film, without reading and writing files
+    stages : stage → milliseconds per frame of the film that it works, by the device's clock, or by the host's for what
+        works there
+    efficiency : frames per second x the slowest stage's time; 1: the chain is as fast as that stage
+    overlap : stages' times together ÷ the run's; above 1 some worked at once
+    delay_ms : from a frame's reading to its writing, median
+    """
+
+    width: int
+    height: int
+    film_frames: int
+    outcome: Outcome
+    reason: str | None = None
+    frames_per_second: float | None = None
+    stages: dict[str, float] = field(default_factory=dict[str, float])
+    efficiency: float | None = None
+    overlap: float | None = None
+    delay_ms: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+class Loop:
+    """A reader that shows a few pictures again and again, each shot once forwards and once backwards.
+
+    Parameters
+    ----------
+    shots : float32 (frames, H, W) each
+    frames : to show
+    """
+
+    def __init__(self, shots: Sequence[Planes], frames: int) -> None:
+        height, width = shots[0].shape[1:]
+        self.spec = FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=RATE, time_base=1 / RATE)
+        self._frames = frames
+        loops = ([*shot, *shot[-2:0:-1]] for shot in shots)
+        self._shown = [(picture, number == 0) for loop in loops for number, picture in enumerate(loop)]
+        self._pool = BufferPool(self.spec.pixels_shape, prepare=8)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield them."""
+        shot = -1
+        for index in range(self._frames):
+            picture, is_first = self._shown[index % len(self._shown)]
+            shot += is_first
+            lease = self._pool.lease()
+            np.copyto(lease.array[0], picture)
+            yield Frame(
+                pixels=lease.array,
+                format=PixelFormat.GRAY,
+                pts=index,
+                time_base=1 / RATE,
+                index=index,
+                shot=shot,
+                flags=FrameFlags.SCENE_CUT if is_first else FrameFlags.NONE,
+                duration=1 / RATE,
+                leases=(lease,),
+            )
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Drain:
+    """A writer that lets frames go."""
+
+    def open(self, spec: FrameSpec) -> None:
+        """Nothing is opened."""
+
+    def write(self, frame: Frame) -> None:
+        """Release."""
+        frame.release()
+
+    def finish(self) -> None:
+        """Nothing is written."""
+
+    def abort(self) -> None:
+        """Nothing is written."""
+
+
+def run_chain(backend: Backend, *, width: int, height: int, frames: int) -> ChainResult:
+    """Restore, interpolate 24 to 48 and colour `frames` pictures with the built-in models.
+
+    An error of ours ends up in the result.
+    """
+    try:
+        return _run(backend, width, height, frames)
+    except FarshoreError as error:
+        return ChainResult(width=width, height=height, film_frames=frames, outcome=outcome_of(error), reason=str(error))
+
+
+def _run(backend: Backend, width: int, height: int, frames: int) -> ChainResult:
+    settings = Settings(interpolate=InterpolateSettings(factor=Fraction(2)))
+    chain = build_chain(settings, colorize=True, backend=backend)
+    pipeline = Pipeline(Loop(draw_shots(width, height), frames), chain.stages, Drain())
+    pipeline.open()
+    report = pipeline.run()
+    stages = {stage.stage: stage.total_seconds * 1e3 / frames for stage in report.latency.stages}
+    rate = frames / report.latency.wall_seconds
+    return ChainResult(
+        width=width,
+        height=height,
+        film_frames=frames,
+        outcome="right",
+        frames_per_second=rate,
+        stages=stages,
+        efficiency=rate * max(stages.values()) / 1e3,
+        overlap=rate * sum(stages.values()) / 1e3,
+        delay_ms=report.latency.delay_ms,
+    )

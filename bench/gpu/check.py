@@ -1,0 +1,205 @@
+"""Checks and measures everything that runs on a GPU, and writes it down: `python -m bench.gpu.check`.
+
+What `make gpu-check` runs after the tests that need a GPU.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from bench.gpu.chain import run_chain
+from bench.gpu.launcher import DeviceLauncher
+from bench.gpu.models import ModelResult, check_model
+from bench.gpu.outcome import failures, refusals
+from bench.gpu.roof import COPY_BYTES, PRODUCTS, SIDE, Roof, measure_roof
+from bench.latency.head import head
+from engine.backends.base import Backend
+from engine.backends.onnxruntime import OnnxRuntimeBackend
+from engine.chain import open_backend
+from engine.device.base import Device
+from engine.errors import FarshoreError
+from engine.model import builtin_models, find_model, installed_models
+from engine.settings import RuntimeSettings
+from kernels.case import cases, run_case
+from kernels.catalogue import Element, sources
+
+ELEMENTS: tuple[Element, ...] = ("float32", "float16")
+BACKENDS = ("tensorrt", "cuda")
+SIZES = ((640, 480), (1920, 1080))
+CHAIN_FRAMES = 400
+
+
+def check_kernels(device: Device) -> Iterator[dict[str, Any]]:
+    """Yield for each kernel and element: cases, largest error, and those beyond their tolerance or not run at all.
+
+    `error` is None where a result is not finite or a case could not be run; `failed` then names the case.
+    """
+    for source in sources():
+        for element in ELEMENTS:
+            launcher = DeviceLauncher(device, element)
+            found: dict[str, dict[str, Any]] = {}
+            for case in cases(source, element):
+                row = found.setdefault(
+                    case.kernel, {"kernel": case.kernel, "element": element, "cases": 0, "error": 0.0, "failed": []}
+                )
+                row["cases"] += 1
+                try:
+                    outcome = run_case(case, launcher)
+                except FarshoreError as error:
+                    row["error"] = None
+                    row["failed"].append(f"{case.label}: {error}")
+                    continue
+                if not isfinite(outcome.error):
+                    row["error"] = None
+                elif row["error"] is not None:
+                    row["error"] = max(row["error"], outcome.error)
+                if not outcome.passed:
+                    row["failed"].append(case.label)
+            yield from found.values()
+
+
+def check_models(
+    device: Device, backend: Backend, roof: Roof, sizes: Sequence[tuple[int, int]]
+) -> Iterator[ModelResult]:
+    """Yield a result for every built-in and installed model; a file that cannot be read is no model, and is told."""
+    reference = OnnxRuntimeBackend()
+    builtin = builtin_models()
+    for name in [*builtin, *(name for name in installed_models() if name not in builtin)]:
+        try:
+            model = find_model(name, None)
+        except FarshoreError as error:
+            yield ModelResult(
+                model=name,
+                sha256="",
+                precision="",
+                builtin=name in builtin,
+                outcome="failed" if name in builtin else "refused",
+                reason=str(error),
+            )
+            continue
+        turned = [(height, width) for width, height in sizes]
+        yield check_model(device, backend, reference, model, turned, roof, builtin=name in builtin)
+
+
+def check(
+    device: Device,
+    backends: Mapping[str, Backend],
+    tell: Callable[[str], None],
+    save: Callable[[dict[str, Any]], object],
+    *,
+    refused: Mapping[str, str] | None = None,
+    **small: Any,
+) -> dict[str, Any]:
+    """Check and measure; return everything as plain values.
+
+    Parameters
+    ----------
+    device : the GPU
+    backends : what runs models there, by name
+    tell : takes what is being done
+    save : takes everything found so far, after the kernels and after each backend
+    refused : backends that could not be opened → why
+    small : `sizes`, `frames`, `copy_bytes`, `side` and `products` in place of the usual ones, for tests
+    """
+    sizes, frames = small.get("sizes", SIZES), small.get("frames", CHAIN_FRAMES)
+    tell("kernels")
+    found: dict[str, Any] = {
+        "device": {
+            "name": device.name,
+            "compute_capability": device.compute_capability,
+            "memory_bytes": device.memory()[1],
+        },
+        "head": head([]),
+        "kernels": list(check_kernels(device)),
+        "backends": {},
+        "refused": dict(refused or {}),
+    }
+    save(found)
+    for name, backend in backends.items():
+        tell(f"{name}: what the device can do")
+        roof = measure_roof(
+            device,
+            backend,
+            copy_bytes=small.get("copy_bytes", COPY_BYTES),
+            side=small.get("side", SIDE),
+            products=small.get("products", PRODUCTS),
+        )
+        row: dict[str, Any] = {"roof": asdict(roof), "models": [], "chains": []}
+        for result in check_models(device, backend, roof, sizes):
+            tell(f"{name}: {result.model}: {result.outcome}")
+            row["models"].append(asdict(result))
+        for width, height in sizes:
+            tell(f"{name}: chain {width}x{height}")
+            row["chains"].append(run_chain(backend, width=width, height=height, frames=frames).to_json())
+        found["backends"][name] = row
+        save(found)
+    return found
+
+
+def write(found: dict[str, Any], folder: Path) -> Path:
+    """Write what was found as ``NAME-OF-THE-GPU.json``; return where.
+
+    Raises
+    ------
+    ValueError
+        A figure is not finite: JSON knows no such number.
+    """
+    name = re.sub(r"[^a-z0-9]+", "-", found["device"]["name"].lower()).strip("-")
+    text = json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.json"
+    unfinished = path.with_suffix(".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
+
+
+def main() -> int:
+    """Run from the command line; 1 where something is not as it should be or no backend could be opened."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="0", help="number or UUID of the GPU")
+    parser.add_argument("--backend", choices=BACKENDS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of results")
+    options = parser.parse_args()
+    backends: dict[str, Backend] = {}
+    refused: dict[str, str] = {}
+    for name in options.backend or BACKENDS:
+        try:
+            backends[name] = open_backend(RuntimeSettings(backend=name, device=options.device))
+        except FarshoreError as error:
+            refused[name] = str(error)
+            _tell(f"{name}: {error}")
+    if not backends:
+        return 1
+    device = next(iter(backends.values())).device
+    assert device is not None
+    found = check(device, backends, _tell, lambda part: write(part, options.out), refused=refused)
+    sys.stdout.write(f"{write(found, options.out)}\n")
+    return conclude(found, _tell)
+
+
+def conclude(found: Mapping[str, Any], tell: Callable[[str], None]) -> int:
+    """Tell what is refused and what failed; return the exit status, which failures alone decide."""
+    refused, failed = refusals(found), failures(found)
+    for line in refused:
+        tell(f"refused: {line}")
+    for line in failed:
+        tell(f"failed: {line}")
+    tell(f"{len(refused)} refused, {len(failed)} failed")
+    return int(bool(failed))
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What became of a thing that was tried on a GPU, and what of it counts as a failure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from engine.errors import BuildError, ConfigError, FarshoreError, MissingExtraError, ModelError
+
+Outcome = Literal["right", "wrong", "refused", "failed"]
+"""Ran and is what it should be; ran and is not; was turned down by the backend; an error came."""
+
+FOR_PROCESSORS = (
+    "the 8-bit files that come with farshore are for processors; make one for a GPU with "
+    "`farshore calibrate MODEL --form tensorrt`"
+)
+
+Found = Mapping[str, Any]
+
+
+def outcome_of(error: FarshoreError) -> Outcome:
+    """Return ``refused`` where a backend says that it does not run this, ``failed`` for everything else."""
+    is_refusal = isinstance(error, (BuildError, ConfigError, MissingExtraError, ModelError))
+    return "refused" if is_refusal else "failed"
+
+
+def failures(found: Found) -> list[str]:
+    """Return a line for everything that is not as it should be; none: the GPU is right.
+
+    What one backend refuses is no failure by itself, for another may run it. What all refuse is one: a built-in model,
+    or the chain. 8-bit built-in models do not count, no GPU is to run them.
+
+    Parameters
+    ----------
+    found : what `bench.gpu.check.check` returns
+    """
+    lines = [
+        f"kernel {row['kernel']} ({row['element']}): {', '.join(row['failed'])}"
+        for row in found["kernels"]
+        if row["failed"]
+    ]
+    tried: dict[str, list[str]] = {}
+    for name, backend in found["backends"].items():
+        for what, row in _rows(backend):
+            if row["outcome"] in ("wrong", "failed"):
+                lines.append(f"{name}: {what}: {row['outcome']}: {row['reason']}")
+            if row.get("builtin", True) and row["reason"] != FOR_PROCESSORS:
+                tried.setdefault(what, []).append(row["outcome"])
+        if not backend["roof"]["bytes_per_second"]:
+            lines.append(f"{name}: what the device can do: failed: {backend['roof']['refused']['copy']}")
+    refused = (what for what, outcomes in tried.items() if set(outcomes) == {"refused"})
+    return lines + [f"{what}: every backend refuses it" for what in refused]
+
+
+def refusals(found: Found) -> list[str]:
+    """Return a line for everything that a backend refuses, and for every backend that could not be opened."""
+    lines = [f"{name}: {reason}" for name, reason in found["refused"].items()]
+    for name, backend in found["backends"].items():
+        products = {what: reason for what, reason in backend["roof"]["refused"].items() if what != "copy"}
+        lines += [f"{name}: products in {precision}: {reason}" for precision, reason in products.items()]
+        lines += [f"{name}: {what}: {row['reason']}" for what, row in _rows(backend) if row["outcome"] == "refused"]
+    return lines
+
+
+def _rows(backend: Found) -> Iterator[tuple[str, Found]]:
+    for row in backend["models"]:
+        yield f"model {row['model']}", row
+        for timing in row["timings"]:
+            yield f"model {row['model']} {timing['width']}x{timing['height']}", {**timing, "builtin": row["builtin"]}
+    for row in backend["chains"]:
+        yield f"chain {row['width']}x{row['height']}", row
