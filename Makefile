@@ -26,7 +26,7 @@ check: $(VENV)/.developer
 
 gpu-check: $(GPU)/.ready
 	@tests=0; check=0; \
-	FARSHORE_REQUIRE_GPU=1 $(GPU)/bin/python -m pytest -m gpu || tests=$$?; \
+	FARSHORE_REQUIRE_GPU=1 $(GPU)/bin/python -m pytest -m gpu tests/engine tests/kernels/test_gpu.py || tests=$$?; \
 	$(GPU)/bin/python -m bench.gpu.check || check=$$?; \
 	echo "gpu-check: tests ended with $$tests, the check with $$check"; \
 	[ $$tests = 0 ] && [ $$check = 0 ]
