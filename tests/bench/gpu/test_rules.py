@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
+LOOKED_IN = "tests/engine tests/kernels/test_gpu.py"  # tests/export needs PyTorch, which that environment lacks
 
 SKIPS = """
 import pytest
@@ -56,6 +57,17 @@ def test_gpu_check_runs_both_and_fails_where_either_does(tmp_path, tests, check)
     done = subprocess.run(
         ["make", "gpu-check", f"GPU={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert (tmp_path / "calls").read_text().splitlines() == ["1 -m pytest -m gpu", " -m bench.gpu.check"]
+    assert (tmp_path / "calls").read_text().splitlines() == [f"1 -m pytest -m gpu {LOOKED_IN}", " -m bench.gpu.check"]
     assert (done.returncode == 0) == (tests == check == 0)
     assert f"tests ended with {tests}, the check with {check}" in done.stdout
+
+
+def test_gpu_check_looks_wherever_a_test_needs_a_gpu():
+    marked = {
+        file
+        for file in (ROOT / "tests").rglob("test_*.py")
+        if file != Path(__file__).resolve() and "mark.gpu" in file.read_text()
+    }
+    found = {file for file in marked for place in LOOKED_IN.split() if file.is_relative_to(ROOT / place)}
+    assert marked
+    assert found == marked
