@@ -15,6 +15,9 @@ HEADER = "farshore.cuh"
 Element = Literal["float32", "float16"]
 """What `real` is in memory."""
 
+ELEMENTS: tuple[Element, ...] = ("float32", "float16")
+"""Everything that it can be."""
+
 SCALARS: Mapping[str, str] = {
     "float": "float32",
     "int": "int32",

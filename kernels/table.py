@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernels.case import Outcome, cases, run_case
-from kernels.catalogue import Element, Kernel, catalogue, sources
+from kernels.catalogue import ELEMENTS, Element, Kernel, catalogue, sources
 from kernels.compiler import ARCHITECTURES, compile_source
 from kernels.host.build import build_source
-
-ELEMENTS: tuple[Element, ...] = ("float32", "float16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,8 @@ from engine.errors import FarshoreError
 from engine.model import builtin_models, find_model, installed_models
 from engine.settings import RuntimeSettings
 from kernels.case import cases, run_case
-from kernels.catalogue import Element, sources
+from kernels.catalogue import ELEMENTS, sources
 
-ELEMENTS: tuple[Element, ...] = ("float32", "float16")
 BACKENDS = ("tensorrt", "cuda")
 SIZES = ((640, 480), (1920, 1080))
 CHAIN_FRAMES = 400

@@ -151,6 +151,121 @@ class Operators:
             flow_plane=flow.plane,
         )
 
+    def fill(
+        self,
+        picture: View,
+        tensor: View,
+        *,
+        first: int = 0,
+        step: int = 0,
+        gain: float = 1.0,
+        offset: float = 0.0,
+    ) -> None:
+        """Write planes into the top left of a tensor, reflected into the rest, times `gain` plus `offset`.
+
+        Plane z of the tensor is plane `first` + z `step` of the picture, or the nearest that there is.
+        """
+        self.run(
+            "tensor_fill",
+            tensor.domain,
+            picture=picture,
+            tensor=tensor,
+            width=picture.width,
+            height=picture.height,
+            planes=picture.planes,
+            pitch=picture.pitch,
+            plane=picture.plane,
+            tensor_width=tensor.width,
+            tensor_height=tensor.height,
+            tensor_planes=tensor.planes,
+            tensor_pitch=tensor.pitch,
+            tensor_plane=tensor.plane,
+            first=first,
+            step=step,
+            gain=gain,
+            offset=offset,
+        )
+
+    def fill_luma(
+        self, rgb: View, tensor: View, *, kr: float, kb: float, gain: float = 1.0, offset: float = 0.0
+    ) -> None:
+        """Write the luma of R'G'B' as `fill` does; `kr` and `kb` weigh red and blue."""
+        self.run(
+            "tensor_fill_luma",
+            tensor.area,
+            rgb=rgb,
+            tensor=tensor,
+            width=rgb.width,
+            height=rgb.height,
+            pitch=rgb.pitch,
+            plane=rgb.plane,
+            tensor_width=tensor.width,
+            tensor_height=tensor.height,
+            tensor_pitch=tensor.pitch,
+            kr=kr,
+            kb=kb,
+            gain=gain,
+            offset=offset,
+        )
+
+    def blend(
+        self,
+        first: DeviceArray,
+        second: DeviceArray,
+        flow: View,
+        mask: DeviceArray,
+        out: View,
+        *,
+        cell: int,
+        reduction: int = 1,
+    ) -> None:
+        """Write what lies between two pictures, which lie in memory as `out` does.
+
+        Parameters
+        ----------
+        flow : 4 planes, full-size pixels, x and y to the first picture, x and y to the second
+        mask : weight of the first, on the flow's grid
+        cell : full-size pixels per value of both
+        reduction : full-size pixels per pixel of the pictures
+        """
+        self.run(
+            "warp_blend",
+            out.area,
+            first=first,
+            second=second,
+            flow=flow,
+            mask=mask,
+            out=out,
+            width=out.width,
+            height=out.height,
+            planes=out.planes,
+            pitch=out.pitch,
+            plane=out.plane,
+            flow_width=flow.width,
+            flow_height=flow.height,
+            flow_pitch=flow.pitch,
+            flow_plane=flow.plane,
+            cell=cell,
+            reduction=reduction,
+        )
+
+    def enlarge_flow(self, flow: View, out: View) -> None:
+        """Write a flow (2 planes) in the size, and in the pixels, of `out`."""
+        self.run(
+            "motion_enlarge",
+            out.area,
+            flow=flow,
+            out=out,
+            from_width=flow.width,
+            from_height=flow.height,
+            width=out.width,
+            height=out.height,
+            flow_pitch=flow.pitch,
+            flow_plane=flow.plane,
+            out_pitch=out.pitch,
+            out_plane=out.plane,
+        )
+
     def copy(self, source: DeviceArray, out: DeviceArray) -> None:
         """Copy memory; both of one size."""
         self.device.copy(source, out, self.stream)

@@ -3,10 +3,8 @@
 import pytest
 
 from kernels.case import cases, run_case
-from kernels.catalogue import Element, catalogue
+from kernels.catalogue import ELEMENTS, Element, catalogue
 from tests.kernels.conftest import HostBuild
-
-ELEMENTS: tuple[Element, ...] = ("float32", "float16")
 
 
 @pytest.mark.parametrize("element", ELEMENTS)

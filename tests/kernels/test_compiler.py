@@ -6,11 +6,9 @@ import re
 
 import pytest
 
-from kernels.catalogue import Element, catalogue, sources
+from kernels.catalogue import ELEMENTS, catalogue, sources
 from kernels.compiler import ARCHITECTURES, CompileError, compile_source
 from kernels.host.build import build_source
-
-ELEMENTS: tuple[Element, ...] = ("float32", "float16")
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

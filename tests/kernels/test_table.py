@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import kernels.table as table_module
-from kernels.catalogue import catalogue
+from kernels.catalogue import ELEMENTS, catalogue
 from kernels.compiler import ARCHITECTURES
-from kernels.table import ELEMENTS, rows, table
+from kernels.table import rows, table
 
 TABLE = Path(table_module.__file__).with_name("TABLE.md")
 

@@ -102,21 +102,8 @@ class DeviceAligner:
 
     def _way_for(self, picture: View) -> View:
         """Return the way in the size and the pixels of a picture."""
-        way, fine = self._way, self._fine[picture.height, picture.width]
-        self._operators.run(
-            "motion_enlarge",
-            fine.area,
-            flow=way,
-            out=fine,
-            from_width=way.width,
-            from_height=way.height,
-            width=fine.width,
-            height=fine.height,
-            flow_pitch=way.pitch,
-            flow_plane=way.plane,
-            out_pitch=fine.pitch,
-            out_plane=fine.plane,
-        )
+        fine = self._fine[picture.height, picture.width]
+        self._operators.enlarge_flow(self._way, fine)
         return fine
 
     def _copy(self, pictures: Sequence[View], out: Sequence[View]) -> None:

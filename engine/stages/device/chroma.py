@@ -59,7 +59,7 @@ class DeviceChroma:
         """Take a picture (C, H, W): fill `luma`."""
         luma, small, lightness = view(on_device(pixels)), self._small_luma, self._lightness
         if self._full_luma is not None:
-            self._write_luma(luma, self._full_luma)
+            self._operators.fill_luma(luma, self._full_luma, **self._matrix)
             luma = self._full_luma
         self._operators.resize(self._reduce, luma, small)
         self._operators.run(
@@ -117,23 +117,12 @@ class DeviceChroma:
     def between(self, motion: Motion, before: Planes, after: Planes, out: Planes) -> None:
         """Write the chroma of both neighbours, carried along the motion, into `out`."""
         flow, target = view(on_device(motion.flow)), view(on_device(out))
-        self._operators.run(
-            "warp_blend",
-            target.area,
-            first=on_device(before),
-            second=on_device(after),
-            flow=flow,
-            mask=on_device(motion.mask),
-            out=target,
-            width=target.width,
-            height=target.height,
-            planes=target.planes,
-            pitch=target.pitch,
-            plane=target.plane,
-            flow_width=flow.width,
-            flow_height=flow.height,
-            flow_pitch=flow.pitch,
-            flow_plane=flow.plane,
+        self._operators.blend(
+            on_device(before),
+            on_device(after),
+            flow,
+            on_device(motion.mask),
+            target,
             cell=motion.cell,
             reduction=CHROMA_REDUCTION,
         )
@@ -144,22 +133,4 @@ class DeviceChroma:
 
     def film_luma(self, rgb: Planes, out: Planes) -> None:
         """Write Y' of R'G'B' (3, H, W) into `out` (1, H, W)."""
-        self._write_luma(view(on_device(rgb)), view(on_device(out)))
-
-    def _write_luma(self, rgb: View, out: View) -> None:
-        self._operators.run(
-            "tensor_fill_luma",
-            out.area,
-            rgb=rgb,
-            tensor=out,
-            width=rgb.width,
-            height=rgb.height,
-            pitch=rgb.pitch,
-            plane=rgb.plane,
-            tensor_width=out.width,
-            tensor_height=out.height,
-            tensor_pitch=out.pitch,
-            gain=1.0,
-            offset=0.0,
-            **self._matrix,
-        )
+        self._operators.fill_luma(view(on_device(rgb)), view(on_device(out)), **self._matrix)

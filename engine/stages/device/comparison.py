@@ -101,22 +101,7 @@ class DeviceComparison:
 
     def _luma_of(self, rgb: View) -> View:
         luma = self._made("luma", 1, rgb.height, rgb.width)
-        self._operators.run(
-            "tensor_fill_luma",
-            luma.area,
-            rgb=rgb,
-            tensor=luma,
-            width=rgb.width,
-            height=rgb.height,
-            pitch=rgb.pitch,
-            plane=rgb.plane,
-            tensor_width=luma.width,
-            tensor_height=luma.height,
-            tensor_pitch=luma.pitch,
-            gain=1.0,
-            offset=0.0,
-            **self._matrix,
-        )
+        self._operators.fill_luma(rgb, luma, **self._matrix)
         return luma
 
     def _made(self, use: str, planes: int, height: int, width: int) -> View:

@@ -39,26 +39,7 @@ class DeviceExemplarTokens(ExemplarTokens):
     def _put(self, tokens: Array, tensor: Array, first: int) -> None:
         source, whole = view(on_device(tokens)), view(on_device(tensor))
         target = _columns(whole, first, source.width)
-        self._operators.run(
-            "tensor_fill",
-            target.area,
-            picture=source,
-            tensor=target,
-            width=source.width,
-            height=source.height,
-            planes=1,
-            pitch=source.pitch,
-            plane=source.plane,
-            tensor_width=target.width,
-            tensor_height=target.height,
-            tensor_planes=1,
-            tensor_pitch=target.pitch,
-            tensor_plane=target.plane,
-            first=0,
-            step=0,
-            gain=1.0,
-            offset=0.0,
-        )
+        self._operators.fill(source, target)
 
 
 def _columns(plane: View, first: int, count: int) -> View:

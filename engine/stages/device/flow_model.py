@@ -139,14 +139,10 @@ class DeviceFlowModel:
         self, picture: View, channel: int, target: View, to_model: Mapping[str, float], matrix: Mapping[str, float]
     ) -> None:
         """Write planes of a picture from `channel` on, or its luma, into planes of at least its size."""
-        common = {"tensor": target, "width": picture.width, "height": picture.height, "pitch": picture.pitch}
-        common |= {"plane": picture.plane, "tensor_width": target.width, "tensor_height": target.height}
-        common |= {"tensor_pitch": target.pitch, **to_model}
         if picture.planes == 3 and view(self.second).planes == 1:
-            self._operators.run("tensor_fill_luma", target.area, rgb=picture, **common, **matrix)
-            return
-        order = {"first": channel, "step": 1, "tensor_planes": target.planes, "tensor_plane": target.plane}
-        self._operators.run("tensor_fill", target.domain, picture=picture, planes=picture.planes, **order, **common)
+            self._operators.fill_luma(picture, target, **matrix, **to_model)
+        else:
+            self._operators.fill(picture, target, first=channel, step=1, **to_model)
 
 
 class DeviceGivenMotion:

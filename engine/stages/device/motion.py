@@ -137,21 +137,7 @@ class DeviceMotion:
             self._refine(level, first, second)
             coarser = flow
         assert coarser is not None
-        target = view(out)
-        run(
-            "motion_enlarge",
-            target.area,
-            flow=coarser,
-            out=target,
-            from_width=coarser.width,
-            from_height=coarser.height,
-            width=target.width,
-            height=target.height,
-            flow_pitch=coarser.pitch,
-            flow_plane=coarser.plane,
-            out_pitch=target.pitch,
-            out_plane=target.plane,
-        )
+        self._operators.enlarge_flow(coarser, view(out))
 
     def _refine(self, level: int, first: View, second: View) -> None:
         run = self._operators.run

@@ -152,26 +152,7 @@ class DeviceMotionField:
 
     def _blend(self, first: View, second: View, motion: DeviceArray, target: View) -> None:
         flow, mask = (view(part) for part in motion_parts(motion))
-        self._operators.run(
-            "warp_blend",
-            target.area,
-            first=first,
-            second=second,
-            flow=flow,
-            mask=mask,
-            out=target,
-            width=target.width,
-            height=target.height,
-            planes=target.planes,
-            pitch=target.pitch,
-            plane=target.plane,
-            flow_width=flow.width,
-            flow_height=flow.height,
-            flow_pitch=flow.pitch,
-            flow_plane=flow.plane,
-            cell=self.cell,
-            reduction=1,
-        )
+        self._operators.blend(first.array, second.array, flow, mask.array, target, cell=self.cell)
 
     def _take(self, made: View, target: View) -> None:
         """Write the picture that the model made, if its motion is followed."""

@@ -140,7 +140,7 @@ class DeviceLumaTensors(DeviceTensors):
         """Put a frame's luma, and chroma where the model wants it, at the new end of the window."""
         film, slot = view(on_device(pixels)), self._luma.append()
         if self._aligner is not None:
-            self._fill(film, slot, {"gain": 1.0, "offset": 0.0})
+            self._fill(film, slot, {})
             self._aligner.append(slot)
         if self._aligner is None or (self._low, self._span) != (0.0, 1.0):
             self._fill(film, slot, self._to_model)
@@ -212,13 +212,10 @@ class DeviceLumaTensors(DeviceTensors):
             )
 
     def _fill(self, film: View, slot: View, numbers: dict[str, float]) -> None:
-        common = {"tensor": slot, "width": film.width, "height": film.height, "pitch": film.pitch, "plane": film.plane}
-        size = {"tensor_width": slot.width, "tensor_height": slot.height, "tensor_pitch": slot.pitch}
-        if not self._is_gray:
-            self._operators.run("tensor_fill_luma", slot.area, rgb=film, **common, **size, **self._matrix, **numbers)
-            return
-        planes = {"planes": 1, "tensor_planes": 1, "tensor_plane": slot.plane, "first": 0, "step": 0}
-        self._operators.run("tensor_fill", slot.domain, picture=film, **common, **size, **planes, **numbers)
+        if self._is_gray:
+            self._operators.fill(film, slot, first=0, step=0, **numbers)
+        else:
+            self._operators.fill_luma(film, slot, **self._matrix, **numbers)
 
     def _keep_restored(self) -> None:
         """Put what the model made where the middle picture stood: as the past of those to come."""
@@ -289,25 +286,7 @@ class DeviceRgbTensors(DeviceTensors):
     def append(self, pixels: Planes) -> None:
         """Put a frame's three planes, or its luma three times, at the new end of the window."""
         film, slot = view(on_device(pixels)), self._window.append()
-        self._operators.run(
-            "tensor_fill",
-            slot.domain,
-            picture=film,
-            tensor=slot,
-            width=film.width,
-            height=film.height,
-            planes=film.planes,
-            pitch=film.pitch,
-            plane=film.plane,
-            tensor_width=slot.width,
-            tensor_height=slot.height,
-            tensor_planes=3,
-            tensor_pitch=slot.pitch,
-            tensor_plane=slot.plane,
-            first=0,
-            step=1,
-            **self._to_model,
-        )
+        self._operators.fill(film, slot, first=0, step=1, **self._to_model)
 
     def finish(self, film: Planes, out: Planes) -> None:
         """Write the model's picture."""
