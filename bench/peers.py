@@ -22,6 +22,7 @@ from engine.damage.model import damage_clip
 from engine.damage.settings import STRENGTHS
 from engine.demo.aged_film import luma_of
 from engine.demo.scene import RATE, Scene, plan_shots
+from engine.device.base import Device, Stream
 from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.model import Model, find_model
@@ -132,6 +133,9 @@ class MemoryReader:
 
 class Nowhere:
     """A writer that throws frames away."""
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def open(self, spec: FrameSpec) -> None:
         """Prepare nothing."""

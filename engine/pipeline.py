@@ -7,13 +7,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from engine.device.base import Stream
+from engine.device.base import Device, Stream
 from engine.device.clock import DeviceClock
 from engine.device.pool import work_on
 from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
@@ -24,6 +24,7 @@ from engine.thread_split import choose_split
 from engine.timing import Clock, LatencyReport
 from engine.trace import NONE, Trace
 from engine.types import FrameFlags, FrameSpec
+from engine.work_clock import HostClock, WorkClock
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +49,22 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Where frames go; `engine/media/writer.py` has some."""
 
+    @property
+    def device(self) -> Device | None:
+        """Of a writer that takes frames where they lie on a device: it. Known after `open`; None on the host."""
+        ...
+
+    @property
+    def stream(self) -> Stream | None:
+        """In which it works there. The pipeline makes it wait for a frame; without one the host waits."""
+        ...
+
     def open(self, spec: FrameSpec) -> None:
         """Prepare for frames like `spec`."""
         ...
 
     def write(self, frame: Frame) -> None:
-        """Take a frame over, write and release it."""
+        """Take a frame over, write and release it. The pipeline has waited for `Frame.ready`, or made the stream."""
         ...
 
     def finish(self) -> None:
@@ -140,6 +151,7 @@ class Pipeline:
         self._queues = [FrameQueue(queue_frames, log) for log in logs]
         self._streams: dict[str, Stream] = {}
         self._device_clocks: dict[str, DeviceClock] = {}
+        self._work_clocks: dict[str, WorkClock] = {}
         self._errors: list[BaseException] = []
         self._stopping = threading.Event()
         self._lock = threading.Lock()
@@ -163,10 +175,6 @@ class Pipeline:
                 stage.use_threads(threads)
                 clock = self.clock.stages[stage.name]
                 clock.threads = threads
-                if stage.device is not None and stage.stream is not None:
-                    self._streams[stage.name] = stage.stream
-                    slices = None if self.trace is None else self.trace.slices[stage.name]
-                    self._device_clocks[stage.name] = DeviceClock(stage.device, stage.stream, clock, slices)
             self._writer.open(spec)
         except BaseException:
             for stage in self._stages:
@@ -194,9 +202,7 @@ class Pipeline:
         FarshoreError, InternalError
             The first error of any thread, after every thread has ended.
         """
-        if self.trace is not None:
-            for device_clock in self._device_clocks.values():
-                device_clock.start()
+        self._lay_clocks()
         self._began = time.perf_counter()
         threads = self._start_threads()
         try:
@@ -239,6 +245,22 @@ class Pipeline:
         """Return how many frames wait in front of each stage and of the writer; may be asked from any thread."""
         names = list(self.clock.stages)[1:]
         return {name: queue.depth for name, queue in zip(names, self._queues, strict=True)}
+
+    def _lay_clocks(self) -> None:
+        """Measure from now on, by the clocks that are there now: metrics put their own in place of an open chain's."""
+        places = {stage.name: (stage.device, stage.stream) for stage in self._stages}
+        places["encode"] = (self._writer.device, self._writer.stream)
+        for name, clock in self.clock.stages.items():
+            slices = None if self.trace is None else self.trace.slices[name]
+            device, stream = places.get(name, (None, None))
+            if device is None or stream is None:
+                self._work_clocks[name] = HostClock(clock, slices)
+                continue
+            self._streams[name] = stream
+            self._device_clocks[name] = device_clock = DeviceClock(device, stream, clock, slices)
+            self._work_clocks[name] = device_clock
+            if slices is not None:
+                device_clock.start()
 
     def _start_threads(self) -> list[threading.Thread]:
         works: list[tuple[str, Callable[[], None]]] = [("decode", self._read)]
@@ -327,11 +349,12 @@ class Pipeline:
         taken = NONE
         while (frame := incoming.get()) is not None:
             taken += 1
-            _await_pixels(frame, stage.stream)
-            if FrameFlags.SCENE_CUT in frame.flags:
-                for made in self._timed(stage.name, stage.flush(frame.time), taken):
-                    _hand_over(made, out)
-                stage.reset()
+            with _released_on_error(frame):
+                _await_pixels(frame, stage.stream)
+                if FrameFlags.SCENE_CUT in frame.flags:
+                    for made in self._timed(stage.name, stage.flush(frame.time), taken):
+                        _hand_over(made, out)
+                    stage.reset()
             end = _end_of(frame)
             for made in self._timed(stage.name, stage.push(frame), taken):
                 _hand_over(made, out)
@@ -340,24 +363,23 @@ class Pipeline:
         out.put(None)
 
     def _write(self) -> None:
-        incoming, clock = self._queues[-1], self.clock.stages["encode"]
+        incoming, work_clock, taken = self._queues[-1], self._work_clocks["encode"], 0
         while (frame := incoming.get()) is not None:
-            frame_time, index, first = frame.time, frame.index, frame.first_ns
-            if self._time is not None and frame_time <= self._time:
-                frame.release()
-                raise TimestampError(f"frame {index}: its time {frame_time} s does not come after {self._time} s")
-            _await_pixels(frame, None)
-            start = time.perf_counter_ns()
+            with _released_on_error(frame):
+                if self._time is not None and frame.time <= self._time:
+                    raise TimestampError(
+                        f"frame {frame.index}: its time {frame.time} s does not come after {self._time} s"
+                    )
+                _await_pixels(frame, self._writer.stream)
+            work_clock.begin()
             self._writer.write(frame)
-            end = time.perf_counter_ns()
-            if first:
-                self.clock.delays.add(end - first)
-            if self.trace is not None:
-                self.trace.slices["encode"].add(start, end, clock.frames, NONE, index, first)
-            clock.add(end - start)
+            end = work_clock.end(taken, frame, hands_on=False)
+            if frame.first_ns:
+                self.clock.delays.add(end - frame.first_ns)
+            taken += 1
             with self._lock:
                 self._frames_out += 1
-                self._time = frame_time
+                self._time = frame.time
 
     def _timed(self, name: str, frames: Iterable[Frame], taken: int = NONE) -> Iterator[Frame]:
         """Pass frames on, counting as the stage's time only what it takes to make each.
@@ -368,29 +390,17 @@ class Pipeline:
         frames : as the stage makes them
         taken : number of the frame that it makes them of; `NONE`: of none
         """
-        clock, iterator, device_clock = self.clock.stages[name], iter(frames), self._device_clocks.get(name)
-        slices = None if self.trace is None else self.trace.slices[name]
-        while not self._stopping.is_set():
-            start = time.perf_counter_ns()
-            if device_clock is not None:
-                device_clock.begin()
+        work_clock, iterator = self._work_clocks[name], iter(frames)
+        while True:  # the first step is always made: what a generator was given, only its own body gives back
+            start = work_clock.begin()
             frame = next(iterator, None)
-            end = time.perf_counter_ns()
-            if device_clock is not None:
-                device_clock.end(taken, frame)
-            elif frame is None:
-                clock.add_idle(end - start)
-                if slices is not None:
-                    slices.add(start, end, taken, NONE, NONE, 0)
-            else:
-                if slices is not None:
-                    slices.add(start, end, taken, clock.frames, frame.index, frame.first_ns)
-                clock.add(end - start)
+            end = work_clock.end(taken, frame)
             if frame is None:
                 return
             frame.spans.append(Span(stage=name, start_ns=start, end_ns=end))
             yield frame
-        raise Aborted
+            if self._stopping.is_set():
+                raise Aborted
 
 
 def available_cores() -> int:
@@ -433,11 +443,17 @@ def _await_pixels(frame: Frame, stream: Stream | None) -> None:
     """Let a stream wait until a frame's pixels are valid; without a stream, the host."""
     if frame.ready is None:
         return
+    if stream is None:
+        frame.ready.synchronize()
+    else:
+        frame.ready.wait(stream)
+
+
+@contextmanager
+def _released_on_error(frame: Frame) -> Generator[None]:
+    """Give a frame back that no stage and no writer has taken over yet."""
     try:
-        if stream is None:
-            frame.ready.synchronize()
-        else:
-            frame.ready.wait(stream)
+        yield
     except BaseException:
         frame.release()
         raise

@@ -11,6 +11,7 @@ from bench.gpu.outcome import Outcome, outcome_of
 from bench.latency.film import draw_shots
 from engine.backends.base import Backend
 from engine.chain import build_chain
+from engine.device.base import Device, Stream
 from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.pipeline import Pipeline
@@ -94,6 +95,9 @@ class Loop:
 
 class Drain:
     """A writer that lets frames go."""
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def open(self, spec: FrameSpec) -> None:
         """Nothing is opened."""

@@ -8,6 +8,7 @@ from engine.device.base import Device, Event, Stream
 from engine.frame import Frame
 from engine.timing import StageClock
 from engine.trace import NONE, Ring
+from engine.work_clock import slice_row
 
 Stretch = tuple[Event, Event]
 
@@ -53,11 +54,13 @@ class DeviceClock:
         self._anchor[0].synchronize()
         self._anchor_ns = time.perf_counter_ns()
 
-    def begin(self) -> None:
-        """Let the next piece begin where the stream is now."""
+    def begin(self) -> int:
+        """Let the next piece begin where the stream is now; return the host's time, nanoseconds."""
+        began = time.perf_counter_ns()
         self.collect()
         self._piece = _Piece()
         self.go_on()
+        return began
 
     def pause(self) -> None:
         """End a stretch of the piece: what follows in the stream is waiting."""
@@ -69,21 +72,14 @@ class DeviceClock:
         self._stream.record(stretch[0])
         self._piece.stretches.append(stretch)
 
-    def end(self, taken: int, frame: Frame | None) -> None:
-        """End the piece.
-
-        Parameters
-        ----------
-        taken : number of the frame that was worked on, or `NONE`
-        frame : that came of it, if one did
-        """
+    def end(self, taken: int, frame: Frame | None, *, hands_on: bool = True) -> int:
+        """End the piece; parameters are those of `WorkClock.end`."""
         self.pause()
-        if frame is None:
-            self._piece.row = (taken, NONE, NONE, 0)
-        else:
-            self._piece.gave_frame, self._piece.row = True, (taken, self._given, frame.index, frame.first_ns)
-            self._given += 1
+        self._piece.row = slice_row(taken, self._given, frame, hands_on=hands_on)
+        self._piece.gave_frame = frame is not None
+        self._given += self._piece.gave_frame
         self._open.append(self._piece)
+        return time.perf_counter_ns()
 
     def collect(self) -> None:
         """Count the pieces that are done."""

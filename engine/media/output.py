@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
+from engine.device.base import Device, Stream
 from engine.frame import Frame
 from engine.media.device.border import Border
 from engine.media.provenance import Provenance
@@ -61,6 +62,16 @@ class Writer(Protocol):
     """The end of the chain. `write` takes the frame over; after `finish` or `abort` the writer is spent."""
 
     report: WriteReport
+
+    @property
+    def device(self) -> Device | None:
+        """Of a writer that takes frames where they lie on a device: it. Known after `open`; None on the host."""
+        ...
+
+    @property
+    def stream(self) -> Stream | None:
+        """In which it works there. The pipeline makes it wait for a frame; without one the host waits."""
+        ...
 
     @property
     def next_shot(self) -> int:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from av.video.frame import PictureType
 from av.video.plane import VideoPlane
 
+from engine.device.base import Stream
 from engine.errors import TimestampError
 from engine.frame import Frame
 from engine.media.convert import FromChain
@@ -59,6 +60,7 @@ class PictureRing:
     """
 
     def __init__(self, coded: CodedPicture, spec: FrameSpec, *, threads: int = 1) -> None:
+        self.stream: Stream | None = None
         self._coded = coded
         self._start = spec.start
         self._convert: Convert = FromChain(replace(spec, color=coded.color), coded.pix_fmt)

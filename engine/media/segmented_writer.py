@@ -13,6 +13,7 @@ from pathlib import Path
 import av
 from av.error import FFmpegError
 
+from engine.device.base import Device, Stream
 from engine.errors import ConfigError, EncodeError, TimestampError
 from engine.frame import Frame
 from engine.media.codecs import Encoding, choose_codec, encoding_for
@@ -51,11 +52,17 @@ class SegmentedWriter:
     ----------
     target : the film file
     job : see `WriteJob`
+
+    Attributes
+    ----------
+    device, stream : where the frames are taken, known after `open`; None on the host
     """
 
     def __init__(self, target: Path, job: WriteJob) -> None:
         self.target = target
         self.report = WriteReport()
+        self.device: Device | None = None if job.border is None else job.border.device
+        self.stream: Stream | None = None
         self._job = job
         self._film_source = _film_file(job.source)
         self._work = work_folder(target)
@@ -82,6 +89,7 @@ class SegmentedWriter:
         """Make or take up the work folder and prepare the pictures' buffers."""
         self._spec = spec
         self._encoding, self._pictures = self._open_encoder(spec)
+        self.stream = self._pictures.stream
         coded = self._encoding.picture
         if (coded.width, coded.height) != (spec.width, spec.height):
             self.report.notices.append(
@@ -100,8 +108,6 @@ class SegmentedWriter:
     def write(self, frame: Frame) -> None:
         """Code a frame and release it."""
         try:
-            if frame.ready is not None and self._encoder.border is None:
-                frame.ready.synchronize()
             with writing(self.target):
                 self._write(frame)
         finally:

@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 from av.video.codeccontext import VideoCodecContext
 
+from engine.device.base import Device, Stream
 from engine.errors import ConfigError, DecodeError, EncodeError
 from engine.file_hash import file_sha256
 from engine.frame import Frame
@@ -64,6 +65,9 @@ class SequenceWriter:
         name, for a film of one frame
     job : see `WriteJob`; of the settings the bit depth counts, deeper than 8 meaning 16
     """
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def __init__(self, target: Path, job: WriteJob) -> None:
         self._pattern = _pattern_of(target)
@@ -117,8 +121,6 @@ class SequenceWriter:
     def write(self, frame: Frame) -> None:
         """Write a frame and release it."""
         try:
-            if frame.ready is not None:
-                frame.ready.synchronize()
             path = self._path(_FIRST_NUMBER + self.report.frames)
             if self._shot is not None and frame.shot != self._shot:
                 self._finish_shot(frame.shot)

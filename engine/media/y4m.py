@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from engine.device.base import Device, Stream
 from engine.errors import ConfigError, TimestampError
 from engine.frame import Frame
 from engine.media.codecs import VIDEO_CODECS, encoding_for
@@ -37,6 +38,9 @@ class Y4MWriter:
     job : bit depth and provenance
     name : of the stream, for errors
     """
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def __init__(self, stream: BinaryIO, job: WriteJob, *, name: str = "Y4M stream") -> None:
         if job.settings.codec is not None:
@@ -94,8 +98,6 @@ class Y4MWriter:
     def write(self, frame: Frame) -> None:
         """Write a frame and release it."""
         try:
-            if frame.ready is not None:
-                frame.ready.synchronize()
             place = (frame.time - self._spec.start) * self._rate
             if place.denominator != 1 or place < self._written:
                 raise TimestampError(

@@ -103,6 +103,68 @@ def test_a_signal_may_stop_the_run_whatever_its_thread_is_doing() -> None:
         pipeline.run(interval=0.01)
 
 
+class _StopsWhenAwaited:
+    """An event that comes at once, and ends the run meanwhile."""
+
+    def __init__(self) -> None:
+        self.pipeline: Pipeline | None = None
+
+    def wait(self, stream: object) -> None:
+        raise AssertionError("nothing here works on a stream")
+
+    def synchronize(self) -> None:
+        assert self.pipeline is not None
+        self.pipeline.stop()
+
+
+def test_a_frame_between_a_queue_and_its_stage_comes_back_when_the_run_is_stopped() -> None:
+    event = _StopsWhenAwaited()
+
+    class Early(ListReader):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                frame.ready = event if frame.index == 3 else None  # type: ignore[assignment]
+                yield frame
+
+    class Releases(Delay):
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            try:
+                made = self._copy(frame.share())
+            finally:
+                frame.release()
+            yield made
+
+    reader, stage = Early(10), Releases()
+    event.pipeline = pipeline = Pipeline(reader, [stage], Collector())
+    pipeline.open()
+    with pytest.raises(Interrupted):
+        pipeline.run(interval=0.01)
+    assert reader.pool.on_loan == stage.pool.on_loan == 0
+
+
+@pytest.mark.parametrize("work", ["flush", "reset"])
+def test_the_first_frame_of_a_shot_comes_back_when_the_old_shot_cannot_be_ended(work: str) -> None:
+    class Breaks(Delay):
+        def flush(self, end: Fraction | None) -> Iterator[Frame]:
+            if work == "flush" and end is not None and end > 0:
+                raise DeviceError("the device broke")
+            yield from super().flush(end)
+
+        def reset(self) -> None:
+            if work == "reset" and "push" in self.log:
+                raise DeviceError("the device broke")
+            super().reset()
+
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            self.log.append("push")
+            yield from super().push(frame)
+
+    reader, stage = ListReader(10, cuts=(0, 4)), Breaks()
+    with pytest.raises(DeviceError, match="the device broke"):
+        run(reader, [stage], Collector())
+    assert reader.pool.on_loan == stage.pool.on_loan == 0
+
+
 def test_times_that_do_not_increase_are_refused() -> None:
     class Backwards(Delay):
         def push(self, frame: Frame) -> Iterator[Frame]:

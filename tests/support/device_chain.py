@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pytest
 
 import engine.pipeline as pipeline_module
+from engine.device.base import Device, Stream
 from engine.frame import Frame
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
@@ -71,6 +72,9 @@ class Pictures:
 
 class Keeper:
     """A writer that keeps copies; and how often the upload of its chain waited for a slot, if it had one."""
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from engine.device.base import Device, Stream
 from engine.frame import Frame
 from engine.pool import BufferPool
 from engine.stages.base import Stage
@@ -54,6 +55,9 @@ class ListReader:
 
 class Collector:
     """A writer that remembers (index, shot, time, first pixel) of what it was given."""
+
+    device: Device | None = None
+    stream: Stream | None = None
 
     def __init__(self, *, fail_at: int = -1) -> None:
         self.rows: list[tuple[int, int, Fraction, float]] = []

@@ -100,12 +100,21 @@ def write_shots(target: Path | str, shots: Shots, job: WriteJob | None = None) -
     try:
         writer.open(shots.spec)
         for frame in shots.frames(writer.next_shot):
-            writer.write(frame)
+            give(writer, frame)
         writer.finish()
     except BaseException:
         writer.abort()
         raise
     return writer
+
+
+def give(writer: Writer, frame: Frame) -> None:
+    """Let a writer have a frame as the pipeline does."""
+    if frame.ready is not None and writer.stream is not None:
+        frame.ready.wait(writer.stream)
+    elif frame.ready is not None:
+        frame.ready.synchronize()
+    writer.write(frame)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

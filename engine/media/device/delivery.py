@@ -36,9 +36,14 @@ class DeviceDelivery:
     border : FFmpeg on the device
     spec : of the frames
     codec : FFmpeg's name of the film's codec
+
+    Attributes
+    ----------
+    waits : how often the host had to wait until the device had read a picture, because its place was needed
     """
 
     def __init__(self, border: Border, spec: FrameSpec, codec: str) -> None:
+        self.waits = 0
         device = border.device
         self._border, self._spec, self._codec = border, spec, codec
         self.stream: Stream | None = device.stream()
@@ -54,21 +59,26 @@ class DeviceDelivery:
 
     def put(self, picture: av.VideoFrame) -> tuple[Lease, Event | None, bool]:
         """Give the device what is to be done."""
-        lease = self.pool.lease()
-        if self._border.holds(picture):
-            reader = self._reader(picture)
-            event = self._hold(picture)
-            self._border.mark_decoded(self._decoded)
-            self._decoded.wait(self._stream)
-            reader(self._border.surface(picture), lease.planes)
-            self._stream.record(event)
-            resizes = reader.resizes
-        else:
-            if self._host is None:
-                self._host = _HostPictures(self._border, self._stream, self._spec, self._codec)
-            resizes = self._host(picture, lease)
-        self._stream.record(lease.written)
+        with self.pool.lease().filling() as lease:
+            resizes = self._read(picture, lease) if self._border.holds(picture) else self._bring_up(picture, lease)
+            self._stream.record(lease.written)
         return lease, lease.written, resizes
+
+    def _read(self, picture: av.VideoFrame, lease: DeviceLease) -> bool:
+        """Fill a buffer from a surface of the decoder's; return whether the picture had to be resized."""
+        reader = self._reader(picture)
+        event = self._hold(picture)
+        self._border.mark_decoded(self._decoded)
+        self._decoded.wait(self._stream)
+        reader(self._border.surface(picture), lease.planes)
+        self._stream.record(event)
+        return reader.resizes
+
+    def _bring_up(self, picture: av.VideoFrame, lease: DeviceLease) -> bool:
+        """Fill a buffer from the host's memory; return whether the picture had to be resized."""
+        if self._host is None:
+            self._host = _HostPictures(self._border, self._stream, self._spec, self._codec)
+        return self._host(picture, lease)
 
     def close(self) -> None:
         """Wait until the device reads no surface any more, then let them go."""
@@ -80,6 +90,7 @@ class DeviceDelivery:
         """Keep a picture until its turn comes again and the device has read it; return the event to be recorded."""
         before, event = self._held[self._turn]
         if before is not None and not event.has_come:
+            self.waits += 1
             event.synchronize()
         self._held[self._turn] = (picture, event)
         self._turn = (self._turn + 1) % len(self._held)

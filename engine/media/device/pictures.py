@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from engine.device.base import Device
+from engine.device.base import Device, Stream
 from engine.device.operators import Operators
 from engine.device.pool import DeviceLease, DevicePool, current_stream, device_planes, on_device, work_on
 from engine.frame import Frame
@@ -25,7 +25,14 @@ MOST_SURFACES = 64
 
 
 class Pictures(Protocol):
-    """Turns chain frames into pictures of an encoding."""
+    """Turns chain frames into pictures of an encoding.
+
+    Attributes
+    ----------
+    stream : that must have waited for a frame's pixels; None: the host has
+    """
+
+    stream: Stream | None
 
     def fill(self, frame: Frame) -> av.VideoFrame:
         """Return the frame's picture, time set. The frame stays the caller's, and may be released at once."""
@@ -47,7 +54,8 @@ class DevicePictures:
     def __init__(self, border: Border, coded: CodedPicture, spec: FrameSpec) -> None:
         device = border.device
         self._border, self._coded, self._start = border, coded, spec.start
-        self._stream = device.stream(urgent=True)  # the encoder must not starve
+        self.stream: Stream | None = device.stream(urgent=True)  # the encoder must not starve
+        self._stream = self.stream
         self._write = SurfaceWriter(Operators(device, self._stream), spec, coded)
         self.pool = DevicePool(
             device, self._write.surface.shape, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES
@@ -61,8 +69,6 @@ class DevicePictures:
         work_on(self._stream)
         surface = self._surface()
         try:
-            if frame.ready is not None:
-                frame.ready.wait(self._stream)
             self._write(frame, surface.lease.planes)
         except BaseException:
             surface.lease.release()
@@ -161,7 +167,8 @@ class BroughtDown:
 
     def __init__(self, device: Device, spec: FrameSpec, pictures: PictureRing) -> None:
         self._device, self._pictures = device, pictures
-        self._stream = device.stream(urgent=True)
+        self.stream: Stream | None = device.stream(urgent=True)
+        self._stream = self.stream
         self._copied = device.event()
         self._pixels = device.pinned(spec.pixels_shape, np.float32)
         shape = spec.chroma_shape
@@ -170,8 +177,6 @@ class BroughtDown:
     def fill(self, frame: Frame) -> av.VideoFrame:
         """Copy the frame to the host and return its picture."""
         work_on(self._stream)
-        if frame.ready is not None:
-            frame.ready.wait(self._stream)
         self._device.download(device_planes(frame), self._pixels, self._stream)
         if self._chroma is not None and frame.chroma is not None:
             self._device.download(on_device(frame.chroma), self._chroma, self._stream)
@@ -179,5 +184,5 @@ class BroughtDown:
         self._copied.synchronize()
         chroma = None if frame.chroma is None else self._chroma
         return self._pictures.fill(
-            replace(frame, pixels=self._pixels, chroma=chroma, leases=(), original_leases=(), motion=None, ready=None)
+            replace(frame, pixels=self._pixels, chroma=chroma, leases=(), original_leases=(), motion=None)
         )

@@ -15,6 +15,8 @@ import engine.pipeline as pipeline_module
 from engine.device.pool import DevicePool, device_planes, on_device, work_on
 from engine.errors import DeviceError, InternalError
 from engine.frame import Frame
+from engine.media.losses import Losses
+from engine.metrics import Metrics
 from engine.pipeline import Pipeline, RunReport
 from engine.pool import BufferPool
 from engine.stages.base import Stage
@@ -108,6 +110,19 @@ def test_the_chain_runs_as_fast_as_its_slowest_stage(monkeypatch, times):
     for work in works:
         gaps = 300 * 5 * LAUNCH_NS  # where the stream is empty the host's own launches lie between the events
         assert work.given_ns <= measured[work.name] * 1e9 <= work.given_ns + gaps
+
+
+def test_metrics_count_what_the_device_worked():
+    device, metrics = SimulatedDevice(), Metrics()
+    work = Brighten(device, "work", 3.0, 0.0, 1)
+    pipeline = Pipeline(ListReader(20), [Upload(device), work, Download(device)], Collector(), cores=1)
+    pipeline.open()
+    metrics.watch(pipeline, Losses())
+    report = pipeline.run(interval=0.01)
+    (measured,) = (stage for stage in report.latency.stages if stage.stage == "work")
+    assert measured.frames == 20
+    assert measured.total_seconds * 1e9 >= work.given_ns
+    assert 'farshore_stage_duration_seconds_count{stage="work"} 20\n' in metrics.text()
 
 
 def test_the_host_waits_for_the_device_only_where_a_frame_leaves_it(monkeypatch):

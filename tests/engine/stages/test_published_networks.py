@@ -14,6 +14,7 @@ import cv2  # noqa: E402
 import onnx  # noqa: E402
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
+from engine.device.base import Device, Stream
 from engine.frame import Frame  # noqa: E402
 from engine.model import Model, find_model  # noqa: E402
 from engine.pipeline import Pipeline  # noqa: E402
@@ -90,6 +91,8 @@ class Screen:
     """A writer that remembers."""
 
     shown: list[Shown] = field(default_factory=list)
+    device: Device | None = None
+    stream: Stream | None = None
 
     def open(self, spec: FrameSpec) -> None:
         self.spec = spec

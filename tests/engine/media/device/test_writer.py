@@ -28,7 +28,7 @@ from tests.support.device_films import SimulatedBorder, simulated_decoder, simul
 from tests.support.films import NTSC_FILM, Extras, write_film
 from tests.support.reading import scene
 from tests.support.simulated_device import SimulatedDevice
-from tests.support.tracks import Shots, picture_times, spec_of, track_facts, write_shots
+from tests.support.tracks import Shots, give, picture_times, spec_of, track_facts, write_shots
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_surfaces_are_lent_until_the_encoder_lets_go_and_no_more_are_made(tmp_pa
     writer.open(shots.spec)
     pool = writer._pictures.pool
     for frame in OnDevice(shots, border.device).frames():
-        writer.write(frame)
+        give(writer, frame)
         assert writer._pictures.on_loan <= 6
     assert pool.allocated == 14
     writer.finish()
@@ -138,7 +138,7 @@ def test_the_host_waits_for_a_frame_once(tmp_path, border):
     writer.open(shots.spec)
     before = border.device.host_waits
     for frame in OnDevice(shots, border.device).frames():
-        writer.write(frame)
+        give(writer, frame)
     assert border.device.host_waits == before + 12
     writer.abort()
 
@@ -204,7 +204,7 @@ def test_a_run_is_not_gone_on_with_by_another_encoder(tmp_path, border):
     writer = open_writer(tmp_path / "a.mp4", job_for(border))
     writer.open(shots.spec)
     for number, frame in enumerate(OnDevice(shots, border.device).frames()):
-        writer.write(frame)
+        give(writer, frame)
         if number == 15:
             break
     writer.abort()
@@ -225,7 +225,7 @@ def test_a_run_that_is_stopped_leaves_finished_segments_alone(tmp_path, border):
     writer.open(shots.spec)
     frames = OnDevice(shots, border.device).frames()
     for _ in range(5):
-        writer.write(next(frames))
+        give(writer, next(frames))
     writer.abort()
     assert not work_folder(tmp_path / "a.mp4").exists()
 
@@ -248,7 +248,7 @@ def test_a_time_off_the_grid_is_refused_and_the_frame_comes_back(tmp_path, borde
     frame.time_base = Fraction(1, 7)
     frame.pts = 3
     with pytest.raises(TimestampError):
-        writer.write(frame)
+        give(writer, frame)
     writer.abort()
     assert on_device.on_loan == 0
 
@@ -319,7 +319,10 @@ def test_from_decoder_to_encoder_a_film_never_leaves_the_device(tmp_path, pix_fm
         writer = open_writer(target, job)
         pipeline = Pipeline(reader, [], writer, cores=1)
         pipeline.open()
-        pipeline.run(interval=0.01)
+        before = device.host_waits
+        report = pipeline.run(interval=0.01)
+        waits = 0 if border is None else report.frames_out + reader._delivery.waits + 2  # both streams at the end
+        assert device.host_waits - before == waits
         assert reader._pool.on_loan == 0
         return reader, writer
 
