@@ -126,6 +126,7 @@ class Device(ABC):
     ordinal : the driver's number of it
 
     Every method may be called from any thread. What allocates or compiles belongs into `open`, not into the flow.
+    Nothing is to be closed: streams, events, graphs, kernels and memory go with the last object that holds them.
     """
 
     name: str
@@ -229,7 +230,3 @@ class Device(ABC):
     @abstractmethod
     def memory(self) -> tuple[int, int]:
         """Return free and total device memory, bytes."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Wait for all work and give back what the device holds for itself."""

@@ -336,13 +336,6 @@ class CudaDevice(Device):
         held = _call("memory", lambda: int(pool.reserved_mem_current) - int(pool.used_mem_current))
         return int(free) + held, int(total)
 
-    def close(self) -> None:
-        """Wait for all work and let the kernels go."""
-        native = self._enter()
-        _call("device", native.sync)
-        with self._lock:
-            self._kernels.clear()
-
     def _enter(self) -> Any:
         """Make the primary context current in this thread, once; return the thread's own `cuda.core.Device`."""
         native = getattr(self._thread, "native", None)

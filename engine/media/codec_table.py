@@ -119,40 +119,21 @@ _NVENC = {"preset": "p5", "tune": "hq", "rc": "vbr", "rc-lookahead": "0", "force
 _SEMI_PLANAR = {(grey, depth): fmt for grey in (False, True) for depth, fmt in ((8, "nv12"), (10, "p010le"))}
 
 DEVICE_CODECS = {
-    codec.name: codec
-    for codec in (
-        VideoCodec(
-            name="h264",
-            encoder="h264_nvenc",
-            pix_fmts=_SEMI_PLANAR,
-            dial=((0, 42.0), (50, 28.0), (75, 21.0), (100, 10.0)),
-            dial_option="cq",
-            options={**_NVENC, "bf": "2"},
-            even_size=True,
-            reorder_frames=2,
-            told_format="cuda",
-        ),
-        VideoCodec(
-            name="h265",
-            encoder="hevc_nvenc",
-            pix_fmts=_SEMI_PLANAR,
-            dial=((0, 44.0), (50, 30.0), (75, 23.0), (100, 12.0)),
-            dial_option="cq",
-            options={**_NVENC, "bf": "2"},
-            even_size=True,
-            reorder_frames=2,
-            told_format="cuda",
-        ),
-        VideoCodec(
-            name="av1",
-            encoder="av1_nvenc",
-            pix_fmts=_SEMI_PLANAR,
-            dial=((0, 60.0), (50, 42.0), (75, 30.0), (100, 12.0)),
-            dial_option="cq",
-            options={**_NVENC, "bf": "0"},
-            even_size=True,
-            told_format="cuda",
-        ),
+    name: VideoCodec(
+        name=name,
+        encoder=encoder,
+        pix_fmts=_SEMI_PLANAR,
+        dial=tuple(zip((0, 50, 75, 100), numbers, strict=True)),
+        dial_option="cq",
+        options={**_NVENC, "bf": str(reorder_frames)},
+        even_size=True,
+        reorder_frames=reorder_frames,
+        told_format="cuda",
+    )
+    for name, encoder, numbers, reorder_frames in (
+        ("h264", "h264_nvenc", (42.0, 28.0, 21.0, 10.0), 2),
+        ("h265", "hevc_nvenc", (44.0, 30.0, 23.0, 12.0), 2),
+        ("av1", "av1_nvenc", (60.0, 42.0, 30.0, 12.0), 0),
     )
 }
 """The same by NVENC, in constant quality. The dials are laid by what the numbers mean, not yet measured on a GPU."""

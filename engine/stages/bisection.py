@@ -4,12 +4,14 @@ The way of the authors of RIFE v3 (Huang et al., ECCV 2022): the picture in the 
 motion to the two film frames is composed along the way, so that colour can be carried along it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
 from engine.backends.base import Array
+from engine.device.base import DeviceArray
 from engine.errors import UnsupportedModelError
 from engine.stages.flow_model import FlowModel, still
 from engine.stages.warp import sample
@@ -23,22 +25,31 @@ PARTS = 2**DEPTH
 FAINT = 1e-3
 """Weight of a way to a film frame that the masks rule out, so that pixels seen in neither have some motion."""
 
+Tensor = TypeVar("Tensor", bound=Array | DeviceArray)
 
-@dataclass(slots=True, kw_only=True)
-class _Node:
-    """A picture made on the way.
+
+class MiddleModel(Protocol[Tensor]):
+    """What a halving asks of a model; attributes as `FlowModel` has them."""
+
+    first: Tensor
+    second: Tensor
+    frame: Tensor | None
+    shape: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node(Generic[Tensor]):
+    """A picture on the way.
 
     picture : float32 (1, C, h, w), as the model sees pictures
     motion : float32 (5, h, w) to the two film frames, in pixels that the model sees; None at the film frames themselves
-    number : the moment in `PARTS` of the interval; -1 before it was made
     """
 
-    picture: Array
-    motion: Planes | None
-    number: int = field(default=-1)
+    picture: Tensor
+    motion: Tensor | None
 
 
-class Bisection:
+class Halving(Generic[Tensor]):
     """Serves moments between two pictures by repeated halving; keeps one picture per halving and no more.
 
     Asked in order of time, each picture is made once. A quarter costs two runs, an eighth three, all seven eighths
@@ -48,10 +59,7 @@ class Bisection:
     ----------
     model : of the middle alone
     name : of it, for errors
-
-    Attributes
-    ----------
-    frame : float32 (1, C, h, w), the picture of the last moment found
+    zeros : makes memory of a shape
 
     Raises
     ------
@@ -59,24 +67,55 @@ class Bisection:
         The model makes no picture that could be its own neighbour.
     """
 
-    def __init__(self, model: FlowModel, name: str) -> None:
+    def __init__(self, model: MiddleModel[Tensor], name: str, zeros: Callable[[tuple[int, ...]], Tensor]) -> None:
         if model.frame is None or model.frame.shape != model.first.shape:
             raise UnsupportedModelError(
                 f"model {name}: makes the middle alone and gives no frame of its input's size; wanted one, from which "
                 "other moments could be made"
             )
+        self._model, shape = model, model.first.shape
+        self._nodes = [Node(picture=zeros(shape), motion=zeros(model.shape)) for _ in range(DEPTH)]
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the pair before."""
+        self._made: list[int | None] = [None] * DEPTH  # the moment that each node holds, in `PARTS` of the interval
+
+    def find(self, timestep: float, make: Callable[[Node[Tensor], Node[Tensor], Node[Tensor]], None]) -> Node[Tensor]:
+        """Return the moment nearest to `timestep`.
+
+        `make` writes the last node's picture between those of the first two, and its motion; what it raises goes on.
+        """
+        ends = {0: self._model.first, PARTS: self._model.second}
+        known = {number: Node(picture=picture, motion=None) for number, picture in ends.items()}
+        wanted = round(timestep * PARTS)
+        for place, (left, middle, right) in enumerate(halvings(wanted)):
+            known[middle] = self._nodes[place]
+            if self._made[place] != middle:
+                self._made[place] = None
+                make(known[left], known[right], known[middle])
+                self._made[place] = middle
+        return known[wanted]
+
+
+class Bisection:
+    """Any moment of a model on the host; parameters and errors are those of `Halving`.
+
+    Attributes
+    ----------
+    frame : float32 (1, C, h, w), the picture of the last moment found
+    """
+
+    def __init__(self, model: FlowModel, name: str) -> None:
         self._model = model
-        self._nodes = [
-            _Node(picture=np.zeros_like(model.frame), motion=np.zeros(model.shape, np.float32)) for _ in range(DEPTH)
-        ]
+        self._halving = Halving[Array](model, name, lambda shape: np.zeros(shape, np.float32))
         self._step = np.zeros(model.shape, np.float32)
         self._composer = MotionComposer(model.shape, model.seen_cell)
         self.frame: Array | None = model.frame
 
     def begin(self) -> None:
         """Forget the pair before."""
-        for node in self._nodes:
-            node.number = -1
+        self._halving.begin()
 
     def find(self, timestep: float, out: Planes) -> None:
         """Write the motion from the nearest moment into `out`, as `FlowModel.find`; its picture is then `frame`.
@@ -86,27 +125,7 @@ class Bisection:
         EngineError
             The backend failed.
         """
-        made = {
-            0: _Node(picture=self._model.first, motion=None, number=0),
-            PARTS: _Node(picture=self._model.second, motion=None, number=PARTS),
-        }
-        wanted = round(timestep * PARTS)
-        for (left, middle, right), node in zip(halvings(wanted), self._nodes, strict=False):
-            if node.number != middle:
-                self._make(made[left], made[right], node)
-                node.number = middle
-            made[middle] = node
-        self._give(made[wanted], timestep, out)
-
-    def _make(self, left: _Node, right: _Node, node: _Node) -> None:
-        """Make the picture between two others, and its motion to the film frames."""
-        assert node.motion is not None
-        node.number = -1
-        self._model.run(left.picture, right.picture, 0.5, self._step, node.picture)
-        if self._model.has_flow:
-            self._composer.compose(self._step, left.motion, right.motion, node.motion)
-
-    def _give(self, node: _Node, timestep: float, out: Planes) -> None:
+        node = self._halving.find(timestep, self._make)
         assert node.motion is not None
         self.frame = node.picture
         if self._model.has_flow:
@@ -114,6 +133,13 @@ class Bisection:
             self._model.enlarge(out)
         else:
             still(out, timestep)
+
+    def _make(self, left: Node[Array], right: Node[Array], node: Node[Array]) -> None:
+        """Make the picture between two others, and its motion to the film frames."""
+        assert node.motion is not None
+        self._model.run(left.picture, right.picture, 0.5, self._step, node.picture)
+        if self._model.has_flow:
+            self._composer.compose(self._step, left.motion, right.motion, node.motion)
 
 
 def halvings(wanted: int) -> Iterator[tuple[int, int, int]]:

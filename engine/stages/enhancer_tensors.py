@@ -2,7 +2,7 @@
 
 from engine.errors import UnsupportedModelError
 from engine.model import Model
-from engine.stages.device.tensors import DeviceLumaTensors, DeviceRgbTensors, DeviceTensors
+from engine.stages.device.tensors import DeviceLumaTensors, DeviceRgbTensors
 from engine.stages.luma_tensors import LumaTensors
 from engine.stages.picture_tensors import PictureTensors
 from engine.stages.place import HOST, DevicePlace, Place
@@ -21,7 +21,7 @@ def enhancer_tensors(
     upscale: int | None = None,
     multiple: int | None = None,
     place: Place = HOST,
-) -> PictureTensors | DeviceTensors:
+) -> PictureTensors:
     """Return the tensors that fit the model's color space and the place; the parameters are those of `PictureTensors`.
 
     Without `multiple` pictures are padded to the card's `size_multiple`.

@@ -13,7 +13,7 @@ from engine.backends.base import Array
 from engine.model import Model
 from engine.stages.align import Aligner
 from engine.stages.luma import HalfChroma, Plane, add_difference, luma_of
-from engine.stages.picture_tensors import PictureTensors, picture_tensor, resize_planes
+from engine.stages.picture_tensors import HostTensors, picture_tensor, resize_planes
 from engine.stages.window import Window, write_padded
 from engine.types import FrameSpec, Planes
 
@@ -21,15 +21,13 @@ NEUTRAL = 0.5
 """Cb and Cr of grey."""
 
 
-class LumaTensors(PictureTensors):
+class LumaTensors(HostTensors):
     """For models of color space `gray` and `ycbcr420`."""
 
     def __init__(self, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int) -> None:
         super().__init__(model, spec, blend, upscale=upscale, multiple=multiple)
         height, width = self.picture_size
-        luma_input = picture_tensor(model, model.inputs, "luma")
-        self._luma = self._windows[luma_input] = Window(self._frames, 1, height, width)
-        self.inputs[luma_input] = self._luma.tensor
+        self._luma = self._open_window(picture_tensor(model, model.inputs, "luma"), 1, height, width)
         luma_name = picture_tensor(model, model.outputs, "luma_out" if "luma_out" in model.outputs else "luma")
         self._out_luma = np.zeros((1, 1, height * self._scale, width * self._scale), np.float32)
         self.outputs[luma_name] = self._out_luma
@@ -39,11 +37,11 @@ class LumaTensors(PictureTensors):
         if not self._is_gray:
             self._change = np.empty(self._out_size, np.float32)
             self._plane = np.empty(self._size, np.float32)
-        self._middle = model.card.window[0]
         self._keeps_restored = model.card.past == "restored"
         self._aligner: Aligner | None = None
         if model.card.aligned == "window":
             self._aligner = Aligner(*model.card.window, height, width)
+            self._followers.append(self._aligner)
             self._moved = {name: np.zeros(window.tensor.shape, np.float32) for name, window in self._windows.items()}
 
     def aim(self) -> None:
@@ -52,18 +50,6 @@ class LumaTensors(PictureTensors):
         if self._aligner is not None:
             self._aligner.write(self._by_frame(self.inputs), self._by_frame(self._moved))
             self.inputs.update(self._moved)
-
-    def repeat(self) -> None:
-        """Let the newest picture stand for one that does not exist."""
-        super().repeat()
-        if self._aligner is not None:
-            self._aligner.repeat()
-
-    def clear(self) -> None:
-        """Begin a shot."""
-        super().clear()
-        if self._aligner is not None:
-            self._aligner.clear()
 
     def _by_frame(self, tensors: Mapping[str, Array]) -> list[list[Plane]]:
         """Return each frame's planes, of luma and chroma together."""
@@ -125,8 +111,7 @@ class LumaTensors(PictureTensors):
             neutral = self._low + NEUTRAL * self._span
             self.inputs["chroma"] = np.full((1, 2 * self._frames, height, width), neutral, np.float32)
             return
-        self._chroma = self._windows["chroma"] = Window(self._frames, 2, height, width)
-        self.inputs["chroma"] = self._chroma.tensor
+        self._chroma = self._open_window("chroma", 2, height, width)
         small = ((self._size[0] + 1) // 2, (self._size[1] + 1) // 2)
         self._film_chroma = np.empty((2, *small), np.float32)
         self._small_chroma = HalfChroma(*small, self._matrix)

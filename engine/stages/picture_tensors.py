@@ -7,6 +7,7 @@ The window of pictures that the model looks at is kept here; a frame's planes ar
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,8 +19,20 @@ from engine.stages.window import Window, padded_size
 from engine.types import FrameSpec, PixelFormat, Planes
 
 
+class Follower(Protocol):
+    """What goes along with a shot: a window, or what aligns one."""
+
+    def repeat(self) -> None:
+        """Let the newest picture stand for one that does not exist."""
+        ...
+
+    def clear(self) -> None:
+        """Begin a shot."""
+        ...
+
+
 class PictureTensors(ABC):
-    """Tensors of one enhancer for one size of picture.
+    """Tensors of one enhancer for one size of picture, wherever they lie.
 
     Parameters
     ----------
@@ -40,19 +53,16 @@ class PictureTensors(ABC):
     def __init__(self, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int) -> None:
         card = model.card
         self._is_gray = spec.format is PixelFormat.GRAY
-        self._matrix = spec.color.matrix
-        self._blend = blend
-        self._scale = card.scale
+        self._blend, self._scale = blend, card.scale
         self._size = (spec.height, spec.width)
         upscale = upscale or card.scale
         self._made_size = (spec.height * card.scale, spec.width * card.scale)
         self._out_size = (spec.height * upscale, spec.width * upscale)
-        self._reduced = np.empty(self._out_size if upscale != card.scale else (0, 0), np.float32)
         self._low, self._span = card.value_range[0], card.value_range[1] - card.value_range[0]
         self.multiple = math.lcm(multiple, 2 if card.color_space == "ycbcr420" else 1)
         self.picture_size = at_least(padded_size(spec.height, spec.width, self.multiple), fixed_size(model))
-        self._frames = card.window[0] + 1 + card.window[1]
-        self._windows: dict[str, Window] = {}
+        self._frames, self._middle = card.window[0] + 1 + card.window[1], card.window[0]
+        self._followers: list[Follower] = []
         self.inputs: dict[str, Array] = {}
         self.outputs: dict[str, Array] = {}
 
@@ -70,8 +80,36 @@ class PictureTensors(ABC):
         out : float32 (C, sH, sW), written in place
         """
 
+    @abstractmethod
     def pass_through(self, film: Planes, out: Planes) -> None:
         """Write the film's own planes, in the size of the frames that go out, into `out`; arguments as in `finish`."""
+
+    @abstractmethod
+    def aim(self) -> None:
+        """Let `inputs` be the pictures now in the window."""
+
+    def repeat(self) -> None:
+        """Let the newest picture stand for one that does not exist."""
+        for follower in self._followers:
+            follower.repeat()
+
+    def clear(self) -> None:
+        """Begin a shot."""
+        for follower in self._followers:
+            follower.clear()
+
+
+class HostTensors(PictureTensors):
+    """Those of the host; the parameters are the same."""
+
+    def __init__(self, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int) -> None:
+        super().__init__(model, spec, blend, upscale=upscale, multiple=multiple)
+        self._matrix = spec.color.matrix
+        self._reduced = np.empty(self._out_size if self._out_size != self._made_size else (0, 0), np.float32)
+        self._windows: dict[str, Window] = {}
+
+    def pass_through(self, film: Planes, out: Planes) -> None:
+        """Copy, or enlarge."""
         resize_planes(film, out)
 
     def aim(self) -> None:
@@ -79,15 +117,11 @@ class PictureTensors(ABC):
         for name, window in self._windows.items():
             self.inputs[name] = window.tensor
 
-    def repeat(self) -> None:
-        """Let the newest picture stand for one that does not exist."""
-        for window in self._windows.values():
-            window.repeat()
-
-    def clear(self) -> None:
-        """Begin a shot."""
-        for window in self._windows.values():
-            window.clear()
+    def _open_window(self, name: str, channels: int, height: int, width: int) -> Window:
+        window = self._windows[name] = Window(self._frames, channels, height, width)
+        self._followers.append(window)
+        self.inputs[name] = window.tensor
+        return window
 
     def _in_out_size(self, made: Plane) -> Plane:
         """Return what the model made, or that reduced by area; the same scratch at every call."""

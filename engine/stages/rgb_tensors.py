@@ -5,20 +5,18 @@ import numpy as np
 
 from engine.model import Model
 from engine.stages.luma import luma_of
-from engine.stages.picture_tensors import PictureTensors, picture_tensor, resize_planes
-from engine.stages.window import Window, write_padded
+from engine.stages.picture_tensors import HostTensors, picture_tensor, resize_planes
+from engine.stages.window import write_padded
 from engine.types import FrameSpec, Planes
 
 
-class RgbTensors(PictureTensors):
+class RgbTensors(HostTensors):
     """For models of color space `rgb`; a grey film goes in as three equal planes and comes out as their luma."""
 
     def __init__(self, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int) -> None:
         super().__init__(model, spec, blend, upscale=upscale, multiple=multiple)
         height, width = self.picture_size
-        frames = picture_tensor(model, model.inputs, "frames")
-        self._window = self._windows[frames] = Window(self._frames, 3, height, width)
-        self.inputs[frames] = self._window.tensor
+        self._window = self._open_window(picture_tensor(model, model.inputs, "frames"), 3, height, width)
         self._out = np.zeros((1, 3, height * self._scale, width * self._scale), np.float32)
         self.outputs[picture_tensor(model, model.outputs, "frame")] = self._out
         self._plane = np.empty(self._made_size, np.float32)

@@ -168,9 +168,6 @@ class Device:
             raise CudaError("CUDA_ERROR_OUT_OF_MEMORY: The API call failed")
         return Buffer(size)
 
-    def sync(self) -> None:
-        pass
-
 
 class StridedMemoryView:
     """Reads `__cuda_array_interface__`."""

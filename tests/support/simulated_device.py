@@ -249,10 +249,6 @@ class SimulatedDevice(Device):
     def memory(self) -> tuple[int, int]:
         return self._memory_bytes - self._used, self._memory_bytes
 
-    def close(self) -> None:
-        for stream in self._streams.values():
-            self._drain(stream.last)
-
     def submit(self, stream: "Stream | int", name: str, run: Callable[[], None] | None, ns: int) -> Work:
         """Give work to a stream, or to the one of that handle; for stand-ins of libraries too."""
         self.reach(self.host_ns + self._host_launch_ns)

@@ -1,29 +1,22 @@
 """Between frames and an enhancer's tensors on a device: the twin of `luma_tensors.py` and `rgb_tensors.py`."""
 
-import math
-from abc import ABC, abstractmethod
-
 import numpy as np
 
-from engine.backends.base import Array
 from engine.device.operators import Operators, View, view
 from engine.device.pool import as_planes, on_device
 from engine.model import Model
 from engine.stages.device.align import DeviceAligner
 from engine.stages.device.window import DeviceWindow
 from engine.stages.luma import COEFFICIENTS
-from engine.stages.picture_tensors import at_least, fixed_size, picture_tensor
-from engine.stages.window import padded_size
-from engine.types import FrameSpec, PixelFormat, Planes
-
-NEUTRAL = 0.5
-"""Cb and Cr of grey."""
+from engine.stages.luma_tensors import NEUTRAL
+from engine.stages.picture_tensors import PictureTensors, picture_tensor
+from engine.types import FrameSpec, Planes
 
 
-class DeviceTensors(ABC):
-    """Tensors of one enhancer for one size of picture, on a device.
+class DeviceTensors(PictureTensors):
+    """Those of a device: `inputs`, `outputs` and the planes that methods are given lie there.
 
-    Parameters and attributes are those of `PictureTensors`; `inputs` and `outputs` hold device memory.
+    Parameters and attributes are those of `PictureTensors`.
 
     Parameters
     ----------
@@ -33,51 +26,22 @@ class DeviceTensors(ABC):
     def __init__(
         self, operators: Operators, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int
     ) -> None:
-        card = model.card
-        self._operators, self._blend, self._scale = operators, blend, card.scale
-        self._is_gray = spec.format is PixelFormat.GRAY
+        super().__init__(model, spec, blend, upscale=upscale, multiple=multiple)
+        self._operators = operators
         matrix = COEFFICIENTS[spec.color.matrix]
         self._matrix = {"kr": matrix.kr, "kb": matrix.kb}
-        self._size = (spec.height, spec.width)
-        self._made_size = (spec.height * card.scale, spec.width * card.scale)
-        upscale = upscale or card.scale
-        self._out_size = (spec.height * upscale, spec.width * upscale)
-        self._low, self._span = card.value_range[0], card.value_range[1] - card.value_range[0]
         self._to_model = {"gain": self._span, "offset": self._low}
         self._from_model = {"gain": 1.0 / self._span, "offset": -self._low / self._span}
-        self.multiple = math.lcm(multiple, 2 if card.color_space == "ycbcr420" else 1)
-        self.picture_size = at_least(padded_size(spec.height, spec.width, self.multiple), fixed_size(model))
-        self._frames, self._middle = card.window[0] + 1 + card.window[1], card.window[0]
         self._windows: dict[str, DeviceWindow] = {}
-        self.inputs: dict[str, Array] = {}
-        self.outputs: dict[str, Array] = {}
         operators.prepare("resize_area", "resize_bicubic")
-
-    @abstractmethod
-    def append(self, pixels: Planes) -> None:
-        """Put a frame's planes at the new end of the window."""
-
-    @abstractmethod
-    def finish(self, film: Planes, out: Planes) -> None:
-        """Write the planes of the restored frame into `out`; arguments as in `PictureTensors`, on the device."""
 
     def aim(self) -> None:
         """Fill `inputs` with the pictures now in the window."""
         for window in self._windows.values():
             window.gather()
 
-    def repeat(self) -> None:
-        """Let the newest picture stand for one that does not exist."""
-        for window in self._windows.values():
-            window.repeat()
-
-    def clear(self) -> None:
-        """Begin a shot."""
-        for window in self._windows.values():
-            window.clear()
-
     def pass_through(self, film: Planes, out: Planes) -> None:
-        """Write the film's own planes, in the size of the frames that go out, into `out`."""
+        """Copy, or enlarge."""
         source, target = view(on_device(film)), view(on_device(out))
         if (source.height, source.width) == (target.height, target.width):
             self._operators.copy(source.array, target.array)
@@ -86,6 +50,7 @@ class DeviceTensors(ABC):
 
     def _open_window(self, name: str, channels: int, height: int, width: int) -> DeviceWindow:
         window = self._windows[name] = DeviceWindow(self._operators, self._frames, channels, height, width)
+        self._followers.append(window)
         self.inputs[name] = as_planes(window.tensor)
         return window
 
@@ -135,6 +100,7 @@ class DeviceLumaTensors(DeviceTensors):
         self._aligner: DeviceAligner | None = None
         if card.aligned == "window":
             self._aligner = DeviceAligner(operators, *card.window, height, width, has_chroma=self._chroma is not None)
+            self._followers.append(self._aligner)
 
     def append(self, pixels: Planes) -> None:
         """Put a frame's luma, and chroma where the model wants it, at the new end of the window."""
@@ -172,18 +138,6 @@ class DeviceLumaTensors(DeviceTensors):
         pictures = [list(group) for group in zip(*(window.pictures for window in windows), strict=True)]
         parts = [list(group) for group in zip(*(window.parts() for window in windows), strict=True)]
         self._aligner.write(pictures, parts)
-
-    def repeat(self) -> None:
-        """Let the newest picture stand for one that does not exist."""
-        super().repeat()
-        if self._aligner is not None:
-            self._aligner.repeat()
-
-    def clear(self) -> None:
-        """Begin a shot."""
-        super().clear()
-        if self._aligner is not None:
-            self._aligner.clear()
 
     def finish(self, film: Planes, out: Planes) -> None:
         """Write restored luma, or the film's R'G'B' changed as the model changed luma and chroma."""
