@@ -27,10 +27,15 @@ LEAST_GAIN = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balanced:
-    """A graph with scaled inputs, and the histograms of its tensors."""
+    """A graph with scaled inputs.
+
+    histograms : of its tensors
+    sources : scaled tensor → the tensor that is scaled
+    """
 
     model: onnx.ModelProto
     histograms: Mapping[str, Histogram]
+    sources: Mapping[str, str]
 
 
 def balance(
@@ -52,16 +57,19 @@ def balance(
     graph = made.graph
     read_by, weights = consumers(graph), constants(graph)
     found = dict(histograms)
+    sources: dict[str, str] = {}
     nodes: list[NodeProto] = []
     for node in graph.node:
         if node.op_type == "Concat" and _is_for_layers(node, read_by, weights, graph):
             known = all(name in histograms and name in channels for name in node.input)
             if known and node.output[0] in histograms:
-                nodes.extend(_scale(graph, node, read_by[node.output[0]], found, channels, from_integers))
+                scalings = _scale(graph, node, read_by[node.output[0]], found, channels, from_integers)
+                sources |= {scaling.output[0]: scaling.input[0] for scaling in scalings}
+                nodes.extend(scalings)
         nodes.append(node)
     set_nodes(graph, nodes)
     drop_unread(graph)
-    return Balanced(model=made, histograms=found)
+    return Balanced(model=made, histograms=found, sources=sources)
 
 
 def _is_for_layers(

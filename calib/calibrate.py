@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,15 +20,17 @@ from calib.correct import corrected_biases
 from calib.footage import Choice, choose, shared_out, survey
 from calib.graph import SCHEMES, Form, Range, insert, quantized_layers
 from calib.loss import TRUTH_PSNR, Judge, unit_of
+from calib.mixed import mix
 from calib.onnx_tools import Values, prepare
 from calib.options import DEFAULT_BOUNDS, Options, Report
 from calib.placement import Layers, Placement, find_layers, place
-from calib.ranges import METHODS, Method, choose_all
+from calib.ranges import METHODS, Histogram, Method, choose_all
 from calib.record import Recording, read_runs, record
 from calib.simplify import channels_of, simplify
 from calib.sums import within_sums
 from calib.table import Table, check_fits
 from calib.table import load as load_table
+from calib.widen import widen
 from engine.chain import open_backend
 from engine.errors import CalibrationError, ConfigError, UnsupportedModelError
 from engine.file_hash import named_sha256
@@ -36,6 +39,9 @@ from engine.settings import Settings
 
 RANKED_ON = 4
 """Pictures by which methods are compared and layers are ranked: of those that ranges were collected from."""
+
+MIXED_ON = 8
+"""Pictures by which a method is chosen for each tensor, of the same."""
 
 OnStep = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it, and of how much where that is known."""
@@ -49,14 +55,23 @@ class _Work:
     graph: onnx.ModelProto
     form: Form
     layers: tuple[str, ...]
+    methods: Mapping[str, Method] = field(default_factory=dict[str, Method])
     ranges: Mapping[str, Range] = field(default_factory=dict[str, Range])
     biases: Mapping[str, Values] = field(default_factory=dict[str, Values])
 
     def place(self, layers: Sequence[str]) -> Placement:
         return place(self.graph, layers, SCHEMES[self.form].fused)
 
+    def choose(self, histograms: Mapping[str, Histogram], methods: Mapping[str, Method]) -> None:
+        """Take ranges from histograms, each tensor's by its own method."""
+        self.methods = methods
+        self.ranges = within_sums(self.graph.graph, choose_all(histograms, methods, SCHEMES[self.form]))
+
     def build(self, layers: Sequence[str]) -> onnx.ModelProto:
-        return insert(self.graph, self.place(layers), self.ranges, self.form, biases=self.biases)
+        made = insert(self.graph, self.place(layers), self.ranges, self.form, biases=self.biases)
+        if self.form == "cpu":
+            widen(made, layers)
+        return made
 
 
 def calibrate(
@@ -95,7 +110,9 @@ def calibrate(
         rank_on = _spread(recording.calibration, RANKED_ON)
         losses = _choose_method(work, seen, options, judge, rank_on, on_step)
         method: Method = min(losses, key=lambda name: losses[name])
-        is_balanced, loss = _balance(work, seen, method, judge, rank_on, losses[method])
+        if options.method == "auto":
+            _mix_methods(work, seen, method, judge, _spread(recording.calibration, MIXED_ON), on_step)
+        is_balanced, loss = _balance(work, seen, judge, rank_on)
         is_corrected = _correct(work, judge, rank_on, loss, options, on_step)
         timed_inputs = read_runs(rank_on[0])[-1]
         is_timed = options.form == "cpu"
@@ -114,7 +131,10 @@ def calibrate(
         kept = set(found.points[found.chosen].kept)
         graph = work.build([name for name in work.layers if name not in kept])
         float_ms = milliseconds({"float32": model.data}, timed_inputs)["float32"] if is_timed else None
-    facts = _facts(graph, found, method, bound, options, seen, is_balanced=is_balanced, is_corrected=is_corrected)
+    methods: Counter[Method] = Counter(work.methods[name] for name in work.place(work.layers).tensors)
+    facts = _facts(
+        graph, found, method, methods, bound, options, seen, is_balanced=is_balanced, is_corrected=is_corrected
+    )
     made = save_model(graph, model, output, options.form, facts)
     return Report(
         model=made,
@@ -122,6 +142,7 @@ def calibrate(
         search=found,
         layers=layers,
         method=method,
+        methods=methods,
         method_losses=losses,
         is_balanced=is_balanced,
         is_bias_corrected=is_corrected,
@@ -195,30 +216,51 @@ def _choose_method(
     work: _Work, seen: Table, options: Options, judge: Judge, pictures: Sequence[Path], on_step: OnStep
 ) -> dict[Method, float]:
     """Put the best method's ranges into the work; return the losses of those tried."""
-    methods: tuple[Method, ...] = METHODS if options.method == "auto" else (options.method,)
-    scheme = SCHEMES[options.form]
-    ranges: dict[Method, Mapping[str, Range]] = {}
+    tried: tuple[Method, ...] = METHODS if options.method == "auto" else (options.method,)
     losses: dict[Method, float] = {}
-    for done, method in enumerate(methods, start=1):
-        work.ranges = ranges[method] = within_sums(work.graph.graph, choose_all(seen.histograms, method, scheme))
+    for done, method in enumerate(tried, start=1):
+        work.choose(seen.histograms, dict.fromkeys(seen.histograms, method))
         losses[method] = judge.judge(work.build(work.layers), pictures).value
-        on_step("ranges", done, len(methods))
-    work.ranges = ranges[min(losses, key=lambda name: losses[name])]
+        on_step("ranges", done, len(tried))
+    best = min(losses, key=lambda name: losses[name])
+    work.choose(seen.histograms, dict.fromkeys(seen.histograms, best))
     return losses
 
 
-def _balance(
-    work: _Work, seen: Table, method: Method, judge: Judge, pictures: Sequence[Path], loss: float
-) -> tuple[bool, float]:
+def _mix_methods(
+    work: _Work, seen: Table, base: Method, judge: Judge, pictures: Sequence[Path], on_step: OnStep
+) -> None:
+    """Put the ranges of the best method for each tensor into the work."""
+    placement = work.place(work.layers)
+    groups: dict[str, list[str]] = {}
+    for name in placement.tensors:
+        groups.setdefault(placement.group[name], []).append(name)
+    ranges: dict[Method, Mapping[str, Range]] = {
+        method: choose_all(seen.histograms, dict.fromkeys(seen.histograms, method), SCHEMES[work.form])
+        for method in METHODS
+    }
+
+    def loss_of(tried: Mapping[str, Range]) -> float:
+        changed = replace(work, ranges=within_sums(work.graph.graph, tried))
+        return judge.judge(changed.build(work.layers), pictures).value
+
+    methods = mix(base, ranges, list(groups.values()), loss_of, lambda done, total: on_step("mix", done, total))
+    work.choose(seen.histograms, methods)
+
+
+def _balance(work: _Work, seen: Table, judge: Judge, pictures: Sequence[Path]) -> tuple[bool, float]:
     """Balance joined tensors where that loses less; return whether it did, and the loss."""
+    loss = judge.judge(work.build(work.layers), pictures).value
     made_of_integers = work.place(work.layers).from_integers
     balanced = balance(work.graph, seen.histograms, channels_of(work.graph.graph), made_of_integers)
-    ranges = within_sums(balanced.model.graph, choose_all(balanced.histograms, method, SCHEMES[work.form]))
-    changed = replace(work, graph=balanced.model, ranges=ranges)
+    changed = replace(work, graph=balanced.model)
+    methods: dict[str, Method] = {name: work.methods[source] for name, source in balanced.sources.items()}
+    methods.update(work.methods)
+    changed.choose(balanced.histograms, methods)
     found = judge.judge(changed.build(work.layers), pictures).value
     if found >= loss:
         return False, loss
-    work.graph, work.ranges = balanced.model, ranges
+    work.graph, work.methods, work.ranges = changed.graph, changed.methods, changed.ranges
     return True, found
 
 
@@ -242,6 +284,7 @@ def _facts(
     graph: onnx.ModelProto,
     found: Search,
     method: Method,
+    methods: Mapping[Method, int],
     bound: float,
     options: Options,
     seen: Table,
@@ -261,6 +304,7 @@ def _facts(
         "calibrated_on": seen.runs,
         "footage": list(seen.footage),
         "method": method,
+        "methods": dict(methods),
         "balanced": is_balanced,
         "bias_corrected": is_corrected,
         "layers": len(quantized_layers(graph)),

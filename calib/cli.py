@@ -27,6 +27,7 @@ STEPS = {
     "run": "run the chain",
     "collect": "collect ranges",
     "ranges": "try methods",
+    "mix": "try methods tensor by tensor",
     "correct": "correct biases",
     "search": "measure the loss",
 }
@@ -75,7 +76,7 @@ def calibrate(
     ] = 12,
     method: Annotated[
         Literal["auto", "minmax", "percentile", "entropy", "mse"],
-        typer.Option(help="How ranges are chosen; auto takes the one that loses least."),
+        typer.Option(help="How ranges are chosen; auto takes for each tensor the one that loses least."),
     ] = "auto",
     max_loss: Annotated[
         float | None,

@@ -26,7 +26,7 @@ class Options:
         Hopper and Blackwell
     frames : pictures to collect ranges from, over all films
     held_apart : pictures, chosen from the end of every film, on which the loss is measured
-    method : by which ranges are chosen; `auto` tries all and takes the one that loses least
+    method : by which ranges are chosen; `auto` tries all and takes for each tensor the one that loses least
     max_loss : the bound; None: 0.1 dB, for colour 0.3 CIEDE2000
     threads : processor threads
     whole_curve : measure every number of layers kept, for the report, not only up to the bound
@@ -60,7 +60,8 @@ class Report:
     table : what was seen of its tensors
     search : layers by their cost, and every model that was measured
     layers : float layers by reason; all others are in `search`
-    method : that was taken
+    method : that loses least for all tensors alike
+    methods : tensors by the method that was taken for them
     method_losses : loss of each method on the pictures for ranking
     is_balanced : whether scaling the inputs of concatenations lost less
     is_bias_corrected : whether corrected biases lost less
@@ -74,6 +75,7 @@ class Report:
     search: Search
     layers: Layers
     method: Method
+    methods: Mapping[Method, int]
     method_losses: Mapping[Method, float]
     is_balanced: bool
     is_bias_corrected: bool

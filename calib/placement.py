@@ -169,11 +169,14 @@ def _last_heavy(tensor: str, made_by: Mapping[str, NodeProto]) -> list[NodeProto
 def _adds_to_input(tensor: str, given: set[str], made_by: Mapping[str, NodeProto]) -> bool:
     """Tell whether a tensor is a sum to which the network's inputs contribute with no heavy node between."""
     node = made_by.get(tensor)
-    while node is not None and node.op_type in MOVING:
+    while node is not None and (node.op_type in MOVING or node.op_type == "Resize"):
         node = made_by.get(node.input[0])
     if node is None or node.op_type != "Add":
         return False
-    return any(name in given or (name in made_by and not _last_heavy(name, made_by)) for name in node.input)
+    return any(
+        name in given or (name in made_by and not _last_heavy(name, made_by)) or _adds_to_input(name, given, made_by)
+        for name in node.input
+    )
 
 
 def _sees_means(node: NodeProto, made_by: Mapping[str, NodeProto]) -> bool:

@@ -110,9 +110,9 @@ def choose(histogram: Histogram, method: Method, scheme: Scheme) -> Range:
     return min(tried, key=lambda candidate: cost(histogram, candidate, scheme))
 
 
-def choose_all(histograms: Mapping[str, Histogram], method: Method, scheme: Scheme) -> dict[str, Range]:
-    """Return the range of every tensor."""
-    return {name: choose(histogram, method, scheme) for name, histogram in histograms.items()}
+def choose_all(histograms: Mapping[str, Histogram], methods: Mapping[str, Method], scheme: Scheme) -> dict[str, Range]:
+    """Return the range of every tensor, each by its own method."""
+    return {name: choose(histogram, methods[name], scheme) for name, histogram in histograms.items()}
 
 
 def _percentile(histogram: Histogram, whole: Range) -> Range:

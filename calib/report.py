@@ -31,6 +31,7 @@ def to_json(report: Report) -> dict[str, Any]:
         "model": report.model.card.name,
         "path": str(report.model.path),
         "calibration": dict(report.model.card.calibration or {}),
+        "methods": {str(name): count for name, count in report.methods.items()},
         "method_losses": {str(name): loss for name, loss in report.method_losses.items()},
         "float_milliseconds": report.float_milliseconds,
         "bytes": {"float32": report.sizes[0], "quantized": report.sizes[1]},

@@ -55,8 +55,8 @@ class HostDelivery:
 
     def put(self, picture: av.VideoFrame) -> tuple[Lease, Event | None, bool]:
         """Convert; when this returns the pixels are there."""
-        lease = self.pool.lease()
-        return lease, None, self._converters(picture, lease.array)
+        with self.pool.lease().filling() as lease:
+            return lease, None, self._converters(picture, lease.array)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from engine.errors import InternalError
 from engine.frame import Frame
-from engine.pool import BufferPool
+from engine.pool import BufferPool, Lease
 from engine.settings import OutputSettings
 from engine.stages.base import Stage
 from engine.stages.comparison import Comparison, Layout
@@ -54,19 +54,29 @@ class Compare(Stage):
 
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the frame with both pictures."""
-        lease = self.pool.lease()
-        leases = (lease,)
-        chroma = None
-        if self.chroma_pool is not None and frame.chroma is not None:
-            chroma_lease = self.chroma_pool.lease()
-            chroma, leases = chroma_lease.array, (lease, chroma_lease)
+        try:
+            with self.pool.lease().filling() as lease:
+                made = self._compared(frame, lease)
+        finally:
+            frame.release()
+        yield made
+
+    def _compared(self, frame: Frame, lease: Lease) -> Frame:
+        """Return the frame with both pictures; `lease` is taken over, `frame` is not."""
+        if self.chroma_pool is None or frame.chroma is None:
+            return self._made(frame, lease)
+        with self.chroma_pool.lease().filling() as half:
+            return self._made(frame, lease, half)
+
+    def _made(self, frame: Frame, lease: Lease, *half: Lease) -> Frame:
+        chroma = half[0].array if half else None
         self._compose(frame, lease.array, chroma)
         if self._label is not None:
             self._label.draw(lease.array, chroma)
         ready = self._place.written(lease)  # of what went before in the stage's stream too: the chroma
-        made = frame.successor(pixels=lease.array, format=frame.format, leases=leases, chroma=chroma, ready=ready)
-        frame.release()
-        yield made
+        return frame.successor(
+            pixels=lease.array, format=frame.format, leases=(lease, *half), chroma=chroma, ready=ready
+        )
 
     def _compose(self, frame: Frame, out: Planes, chroma: Planes | None) -> None:
         """Fill the planes of the picture that goes out."""

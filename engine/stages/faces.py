@@ -95,16 +95,12 @@ class Faces(Stage):
             return frame
 
     def _restore(self, frame: Frame, tracks: list[Track]) -> Frame:
-        lease = self.pool.lease()
-        try:
+        with self.pool.lease().filling() as lease:
             np.copyto(lease.array, frame.pixels)
             self._restorer.begin()
             for track in tracks:
                 strength = self._settings.strength * track.weight
                 self._restorer.restore(frame.pixels, track.points, strength, lease.array)
-        except BaseException:
-            lease.release()
-            raise
         made = frame.successor(pixels=lease.array, format=frame.format, leases=(lease,))
         frame.release()
         return made

@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-FREE_SHARE = 0.25
+FREE_SHARE = 0.125
 """What the network adds is so much smaller than the weights that it predicts in the same layer; in 8 bits both are
 rounded alike."""
+
+GAIN_SHARE = 4.0
+"""The weight of the gain is so much larger than the others."""
 
 
 def start_calmly(network: nn.Module) -> None:
@@ -128,17 +131,23 @@ class FilmRestore(nn.Module):
         middle = self.past
         luma_now = luma[:, middle : middle + 1]
         chroma_now = chroma[:, 2 * middle : 2 * middle + 2]
-        luma_add, chroma_add = self._residual(luma, chroma, luma_now, chroma_now, strength)
+        mixed, chroma_mixed, free, chroma_free = self._changes(luma, chroma, luma_now, chroma_now, strength)
         gate = (strength * 2).clamp(0, 1).view(-1, 1, 1, 1)
-        if self.scale == 2:
-            luma_now = functional.interpolate(luma_now, scale_factor=2.0, mode="bilinear", align_corners=False)
-            chroma_now = functional.interpolate(chroma_now, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return luma_now + luma_add * gate, chroma_now + chroma_add * gate
+        if self.scale == 1:
+            luma_out = luma_now + functional.pixel_shuffle(mixed + free, 2) * gate
+            return luma_out, chroma_now + (chroma_mixed + chroma_free) * gate
+        # Doubling is linear: what is as large as the film is added before it, which saves doubling it apart.
+        luma_out = _doubled(luma_now + functional.pixel_shuffle(mixed, 2) * gate)
+        chroma_out = _doubled(chroma_now + chroma_mixed * gate)
+        return (
+            luma_out + functional.pixel_shuffle(free, 4) * gate,
+            chroma_out + functional.pixel_shuffle(chroma_free, 2) * gate,
+        )
 
-    def _residual(
+    def _changes(
         self, luma: Tensor, chroma: Tensor, luma_now: Tensor, chroma_now: Tensor, strength: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Predict what must be added to luma and chroma, float32 at their output sizes.
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Predict what is added to luma and chroma, by 2x2 pixels: mixtures of both, then their free parts, float32.
 
         It is a free part and a mixture: of the differences to the neighbouring frames (averaging over time), to the
         frame itself blurred, and of what makes its brightness that of its neighbours, with weights predicted per 2x2
@@ -159,21 +168,13 @@ class FilmRestore(nn.Module):
         gain = functional.interpolate(
             gain_of_neighbours(luma, middle), scale_factor=8.0, mode="bilinear", align_corners=False
         )
-        weights = torch.cat([before, steadiness * gain, after], 1)
+        weights = torch.cat([before, steadiness * (gain * GAIN_SHARE), after], 1)
         blur = functional.avg_pool2d(luma_now, 7, 1, 3, count_include_pad=False) - luma_now
         mixed = (deep * weights.unsqueeze(1)).sum(2) + depth_from_space(blur, 2) * blur_weight
         neighbours = [index for index in range(frames) if index != middle]
         changes = [chroma_deep[:, 2 * i : 2 * i + 2] * chroma_weights[:, k : k + 1] for k, i in enumerate(neighbours)]
         chroma_mixed = sum(changes[1:], changes[0])
-        free_luma, free_chroma = free_luma * FREE_SHARE, free_chroma * FREE_SHARE
-        if self.scale == 1:
-            return functional.pixel_shuffle(mixed + free_luma, 2), chroma_mixed + free_chroma
-        luma_mixed = functional.interpolate(
-            functional.pixel_shuffle(mixed, 2), scale_factor=2.0, mode="bilinear", align_corners=False
-        )
-        chroma_mixed = functional.interpolate(chroma_mixed, scale_factor=2.0, mode="bilinear", align_corners=False)
-        free_luma, free_chroma = functional.pixel_shuffle(free_luma, 4), functional.pixel_shuffle(free_chroma, 2)
-        return luma_mixed + free_luma, chroma_mixed + free_chroma
+        return mixed, chroma_mixed, free_luma * FREE_SHARE, free_chroma * FREE_SHARE
 
     def _features(self, half: Tensor) -> Tensor:
         """Run the U-Net on (N, 32, H/2, W/2); float32 (N, 2 T + 6 s^2, H/2, W/2)."""
@@ -185,6 +186,10 @@ class FilmRestore(nn.Module):
         x4 = self.merge4(x4 + functional.pixel_shuffle(self.up4(x8), 2))
         x2 = functional.relu(x2 + functional.pixel_shuffle(self.up2(x4), 2))
         return self.tail(functional.relu(self.head(x2))).float()
+
+
+def _doubled(planes: Tensor) -> Tensor:
+    return functional.interpolate(planes, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def depth_from_space(planes: Tensor, side: int) -> Tensor:

@@ -55,6 +55,7 @@ def test_small_inputs_are_scaled_up_and_nothing_else_changes() -> None:
     assert times == 4  # the power of two nearest to the root of twenty
     assert found.histograms[scaled].high == times * histograms()["colour"].high
     assert found.histograms["joined"].total == histograms()["joined"].total
+    assert found.sources == {scaled: "colour"}
 
 
 def test_what_layers_make_is_left_alone() -> None:

@@ -14,13 +14,15 @@ pytest.importorskip("onnx", reason="models are calibrated with onnx, from the ca
 import calib.calibrate as module  # noqa: E402
 from calib.calibrate import Options, Report, calibrate  # noqa: E402
 from calib.collect import collect  # noqa: E402
+from calib.loss import Loss  # noqa: E402
 from calib.onnx_tools import prepare  # noqa: E402
 from calib.placement import place  # noqa: E402
 from calib.report import draw, to_json  # noqa: E402
-from calib.table import save  # noqa: E402
+from calib.table import Table, save  # noqa: E402
 from engine.errors import CalibrationError, ConfigError  # noqa: E402
 from engine.model import Model  # noqa: E402
 from tests.calib.conftest import restorer  # noqa: E402
+from tests.calib.test_balance import histograms, network  # noqa: E402
 from tests.support.films import moving_scene, truncated, write_film  # noqa: E402
 
 SHORT = Options(frames=6, held_apart=3)
@@ -143,3 +145,30 @@ def test_a_model_without_metadata_gets_a_card(film: Path, tmp_path: Path) -> Non
     assert found.model.card.assumed == ()
     assert found.model.card.size_multiple == 2
     assert cv2.imencode(".png", draw(found))[0]
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_what_balancing_scales_keeps_the_method_of_its_tensor(small_model: Model, is_better: bool) -> None:
+    class Judge:
+        def __init__(self) -> None:
+            self.losses = [0.2, 0.1 if is_better else 0.3]
+
+        def judge(self, data: onnx.ModelProto, pictures: object) -> Loss:
+            return Loss(value=self.losses.pop(0), worst=1.0, unit="dB", psnr=None, pictures=1)
+
+    work = module._Work(model=small_model, graph=network(), form="cpu", layers=("layer",))
+    found = {**histograms(), "y": histograms()["joined"]}
+    seen = Table(model="small", sha256="", footage=(), runs=1, histograms=found)
+    work.choose(found, {"features": "minmax", "colour": "percentile", "joined": "mse", "y": "mse"})
+    before = work.graph
+    assert module._balance(work, seen, Judge(), []) == ((True, 0.1) if is_better else (False, 0.2))  # type: ignore[arg-type]
+    assert (work.graph is before) != is_better
+    assert work.methods.get("colour/times4") == ("percentile" if is_better else None)
+    assert set(work.ranges) == set(work.methods)
+
+
+def test_methods_are_told_tensor_by_tensor(report: Report) -> None:
+    card = report.model.card
+    assert card.calibration is not None
+    assert card.calibration["methods"] == report.methods
+    assert sum(report.methods.values()) == len(set(report.table.histograms))

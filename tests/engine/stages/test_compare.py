@@ -100,9 +100,13 @@ def test_a_label_stands_in_the_corner(format: PixelFormat, width: int, height: i
     assert restored.all_back()
 
 
-def test_a_frame_without_its_original_is_our_bug() -> None:
-    spec = film_spec()
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.LAB])
+def test_a_frame_without_its_original_is_our_bug_and_loses_no_buffer(format: PixelFormat) -> None:
+    spec = film_spec(64, 48, format=format)
     stage, restored = Compare(OutputSettings(compare="side")), Restored(spec, film=None)
     stage.open(spec)
-    with pytest.raises(InternalError, match="original"):
-        list(run_stage(stage, [restored.frame(0.5, 0.0)]))
+    with pytest.raises(InternalError, match="without its original"):
+        list(run_stage(stage, [restored.frame(0.75, 0.25)]))
+    assert restored.all_back()
+    assert stage.pool.on_loan == 0
+    assert stage.chroma_pool is None or stage.chroma_pool.on_loan == 0
