@@ -41,7 +41,7 @@ RANKED_ON = 4
 """Pictures by which methods are compared and layers are ranked: of those that ranges were collected from."""
 
 MIXED_ON = 8
-"""Pictures by which a method is chosen for each tensor, of the same."""
+"""Pictures by which a method is chosen for each tensor, and others on which that must lose less; of the same."""
 
 OnStep = Callable[[str, int, int | None], None]
 """Told what is being done, how much of it, and of how much where that is known."""
@@ -104,14 +104,14 @@ def calibrate(
     bound = options.max_loss or DEFAULT_BOUNDS[unit_of(model.card.role)]
     work, layers = _prepare(model, options.form)
     with tempfile.TemporaryDirectory(prefix="farshore-calibrate-") as folder:
-        recording = _record(model, films, options, settings, Path(folder), on_step)
+        recording = record_films(model, films, options, settings, Path(folder), on_step)
         seen = _seen(work, films, recording, options, table, on_step)
         judge = Judge(model, options.threads)
         rank_on = _spread(recording.calibration, RANKED_ON)
         losses = _choose_method(work, seen, options, judge, rank_on, on_step)
         method: Method = min(losses, key=lambda name: losses[name])
         if options.method == "auto":
-            _mix_methods(work, seen, method, judge, _spread(recording.calibration, MIXED_ON), on_step)
+            _mix_methods(work, seen, method, judge, recording.calibration, on_step)
         is_balanced, loss = _balance(work, seen, judge, rank_on)
         is_corrected = _correct(work, judge, rank_on, loss, options, on_step)
         timed_inputs = read_runs(rank_on[0])[-1]
@@ -167,9 +167,16 @@ def _prepare(model: Model, form: Form) -> tuple[_Work, Layers]:
     return _Work(model=model, graph=graph, form=form, layers=names), layers
 
 
-def _record(
+def record_films(
     model: Model, films: Sequence[Path], options: Options, settings: Settings, folder: Path, on_step: OnStep
 ) -> Recording:
+    """Take down what reaches a model from the pictures of films that `options` ask for.
+
+    Raises
+    ------
+    ConfigError, CalibrationError
+        There is no film, or one is damaged or too short.
+    """
     if not films:
         raise ConfigError("footage: got none; give one film or more")
     choices: list[Choice] = []
@@ -230,7 +237,9 @@ def _choose_method(
 def _mix_methods(
     work: _Work, seen: Table, base: Method, judge: Judge, pictures: Sequence[Path], on_step: OnStep
 ) -> None:
-    """Put the ranges of the best method for each tensor into the work."""
+    """Put the ranges of the best method for each tensor into the work, where they lose less on other pictures too."""
+    mixed_on = _spread(pictures, MIXED_ON)
+    checked_on = _spread([path for path in pictures if path not in mixed_on], MIXED_ON) or mixed_on
     placement = work.place(work.layers)
     groups: dict[str, list[str]] = {}
     for name in placement.tensors:
@@ -242,10 +251,14 @@ def _mix_methods(
 
     def loss_of(tried: Mapping[str, Range]) -> float:
         changed = replace(work, ranges=within_sums(work.graph.graph, tried))
-        return judge.judge(changed.build(work.layers), pictures).value
+        return judge.judge(changed.build(work.layers), mixed_on).value
 
     methods = mix(base, ranges, list(groups.values()), loss_of, lambda done, total: on_step("mix", done, total))
-    work.choose(seen.histograms, methods)
+    mixed = replace(work)
+    mixed.choose(seen.histograms, methods)
+    alike, apart = (judge.judge(each.build(work.layers), checked_on).value for each in (work, mixed))
+    if apart < alike:
+        work.methods, work.ranges = mixed.methods, mixed.ranges
 
 
 def _balance(work: _Work, seen: Table, judge: Judge, pictures: Sequence[Path]) -> tuple[bool, float]:

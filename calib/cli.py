@@ -1,4 +1,4 @@
-"""`farshore calibrate` and `farshore compare-tables`. Cheap: importing this imports no ONNX."""
+"""`farshore calibrate`, `compare-models` and `compare-tables`. Cheap: importing this imports no ONNX."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ EXAMPLES = (
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("calibrate", epilog=EXAMPLES)(calibrate)
+    app.command("compare-models")(compare_models)
     app.command("compare-tables")(compare_tables)
 
 
@@ -140,6 +141,59 @@ def calibrate(
         console.print_json(shown.to_json(report))
     elif not quiet:
         _print(report)
+
+
+def compare_models(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The float32 model: built-in, installed, or a file.")],
+    others: Annotated[list[str], typer.Argument(metavar="OTHER...", help="Models that were made of it.")],
+    footage: Annotated[
+        list[Path], typer.Option("--footage", "-f", metavar="FILM", help="A film to compare on; again for more.")
+    ],
+    held_apart: Annotated[
+        int, typer.Option(metavar="N", help="Pictures from the films' ends, as calibrate keeps them apart.")
+    ] = 12,
+    role: Annotated[
+        str | None, typer.Option(metavar="ROLE", help="What ONNX files without metadata are for, such as enhance.")
+    ] = None,
+    references: options.References = None,
+    preset: options.Preset = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Measure what models in 16 or 8 bits lose against the float32 one on footage, and how long a run takes.
+
+    Time is of the processor, on one core, in ONNX Runtime; loss is what calibrate bounds.
+    """
+    console.start_logging(debug=debug, quiet=quiet)
+    with needs("calib"):
+        from calib import measure as work
+    settings = load_settings(config=config, preset_name=preset)
+    if references:
+        settings = replace(settings, colorize=replace(settings.colorize, references=tuple(references)))
+    models = [find_model(name, role) for name in (model, *others)]
+    with _Steps(quiet=quiet or as_json) as steps:
+        found = work.measure(models[0], models[1:], footage, pictures=held_apart, settings=settings, on_step=steps)
+    if as_json:
+        console.print_json([item.to_json() for item in found])
+        return
+    if quiet:
+        return
+    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in ("file", "precision", "MB", f"loss {found[0].loss.unit}", "worst picture", "ms, one core", "× FP32"):
+        shown.add_column(header, justify="left" if header in ("file", "precision") else "right", no_wrap=True)
+    for item in found:
+        shown.add_row(
+            item.model.path.name,
+            item.model.card.precision,
+            f"{len(item.model.data) / 1e6:.2f}",
+            f"{item.loss.value:.4f}",
+            f"{item.loss.worst:.4f}",
+            f"{item.milliseconds:.1f}",
+            f"{found[0].milliseconds / item.milliseconds:.2f}",
+        )
+    console.print_table(console.results, shown)
 
 
 def compare_tables(

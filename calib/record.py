@@ -167,7 +167,9 @@ def record(
     Raises
     ------
     CalibrationError
-        A picture is damaged, a stage failed on one, or one never reached the model.
+        A picture is damaged, a stage failed on one, or one never reached the model. Of a model of faces: no picture to
+        calibrate on, or none of those kept apart, shows a face that the chain restores; pictures without are passed
+        over.
     """
     settings = chain_settings(model, settings)
     listener = Listener(keeps_all=bool(model.card.states))
@@ -177,12 +179,18 @@ def record(
     for choice in choices:
         with closing(_Clips(model, choice, settings, listening)) as clips:
             for number, clip in clips:
-                runs = clips.run(clip, listener, skip=done % MOMENTS)
-                path = folder / f"{done:05d}.npz"
-                _write_runs(path, runs)
-                kept[number in choice.held_apart].append(path)
+                if runs := clips.run(clip, listener, skip=done % MOMENTS):
+                    path = folder / f"{done:05d}.npz"
+                    _write_runs(path, runs)
+                    kept[number in choice.held_apart].append(path)
                 done += 1
                 on_picture(done)
+    if model.card.role == "face" and not (kept[False] and kept[True]):
+        part = "kept apart to measure on" if kept[False] else "chosen to calibrate on"
+        raise CalibrationError(
+            f"footage: no face to restore was found in the pictures {part}; give films with larger faces, or more "
+            "pictures"
+        )
     return Recording(calibration=tuple(kept[False]), held_apart=tuple(kept[True]))
 
 
@@ -194,6 +202,7 @@ class _Clips:
         self._lead = LEAD_WITH_STATES if model.card.states else max(LEAD, model.card.window[0])
         self._follow = max(FOLLOW, model.card.window[1])
         is_colorizer = model.card.role == "colorize"
+        self._may_pass = model.card.role == "face"  # not every picture shows one
         opened = read_film(choice.film, settings.input, PixelFormat.GRAY if is_colorizer else None)
         self._frames = opened.frames
         if model.card.role == "interpolate":
@@ -231,7 +240,7 @@ class _Clips:
             yield number, self._clip(past, number)
 
     def run(self, clip: list[Frame], listener: Listener, skip: int) -> list[dict[str, Array]]:
-        """Send a clip through the stages; return the runs that were heard."""
+        """Send a clip through the stages; return the runs that were heard, none where there is no face to restore."""
         chosen = next(index for index, frame in enumerate(clip) if frame.index == _CHOSEN)
         listener.begin(skip)
         for stage in self._stages:
@@ -248,7 +257,7 @@ class _Clips:
         failed = [cause for stage in self._stages for cause in stage.failures.by_cause]
         if failed:
             raise CalibrationError(f"footage {self._choice.film}: a stage failed on a picture: {failed[0]}")
-        if not listener.runs:
+        if not listener.runs and not self._may_pass:
             raise CalibrationError(f"footage {self._choice.film}: no picture reached the model; give other footage")
         return listener.runs
 

@@ -78,8 +78,9 @@ def summary(report: Report) -> str:
     """Say in one line what came out."""
     point = report.search.points[report.search.chosen]
     facts = report.model.card.calibration or {}
+    eight, all_layers = facts.get("layers", 0), len(report.layers.candidates) + len(report.layers.always_float)
     parts = [
-        f"{facts.get('layers')} layers in 8 bits, {len(point.kept) + len(report.layers.always_float)} in float32",
+        f"{eight} layers in 8 bits, {all_layers - eight} in float32",
         f"loses {point.loss.value:.4f} {point.loss.unit} (at most {facts.get('max_loss'):g} allowed)",
     ]
     if point.milliseconds is not None and report.float_milliseconds is not None:

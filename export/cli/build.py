@@ -1,8 +1,10 @@
 """`farshore build`: a model's engine for TensorRT or TensorRT for RTX."""
 
+import json
 import logging
 import re
 import time
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -11,6 +13,8 @@ from rich.table import Table
 
 from engine.backends.tensorrt.device import current_gpu
 from engine.backends.tensorrt.ensure import Ensured, Wishes, ensure_plan, plan_key
+from engine.backends.tensorrt.inspection import account_facts, inspect_build, share_facts, summary
+from engine.backends.tensorrt.layers import Account, convolutions, shares
 from engine.backends.tensorrt.library import TITLES, find_library
 from engine.backends.tensorrt.plans import PlanEntry, PlanKey, list_plans
 from engine.backends.tensorrt.process import Limits
@@ -19,6 +23,7 @@ from engine.backends.tensorrt.targets import FAMILIES, parse_families
 from engine.cli import console, options
 from engine.cli.progress import clock_text
 from engine.errors import ConfigError
+from engine.media.durable import partial, publish, writing
 from engine.model import Model, builtin_models, installed_models
 from engine.places import plans_folder
 from export.checkpoints.published import PUBLISHED
@@ -90,6 +95,14 @@ def build(
     time_limit: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Give up after this long.", rich_help_panel=_LIMITS)
     ] = None,
+    layers: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="Also write what is built, layer by layer with its datatypes, and tell how many convolutions run in "
+            "which. An engine is built for this and thrown away.",
+        ),
+    ] = None,
     list_all: Annotated[
         bool, typer.Option("--list", metavar="", help="List the engines that were built, newest first.")
     ] = False,
@@ -118,6 +131,8 @@ def build(
         families=() if families is None else parse_families(families),
         workspace_bytes=_scaled("--workspace", workspace, 1e6),
     )
+    if layers is not None:
+        _check(layers)
     limits = Limits(memory_bytes=_scaled("--memory", memory, 1e9), seconds=_positive("--time-limit", time_limit))
     found = find_library(library)
     with progress_view(as_json=as_json, quiet=quiet) as view:
@@ -127,10 +142,16 @@ def build(
             console.remarks.print(f"{_what(key)}, with {found.title}")
         standing = _Standing(view, model.card.name)
         ensured = ensure_plan(model, key, found, plans_folder(), limits, standing.report, standing.note)
+        account = None
+        if layers is not None:
+            account = inspect_build(model, key, found, limits, standing.report, standing.note)
+            _write(layers, account_facts(account, key))
     if as_json:
-        console.print_json(_facts(model, ensured))
+        console.print_json(_facts(model, ensured) | _layer_facts(account, layers))
     elif not quiet:
         _print(model, ensured)
+        if account is not None:
+            console.results.print(f"  {summary(account, key)}: {layers}")
 
 
 class _Standing:
@@ -184,6 +205,25 @@ def _facts(model: Model, ensured: Ensured) -> dict[str, Any]:
         "source": card.source,
         "key": plan.key.as_json(),
     }
+
+
+def _layer_facts(account: Account | None, path: Path | None) -> dict[str, Any]:
+    if account is None:
+        return {}
+    return {"layers": str(path), "convolutions": share_facts(shares(convolutions(account.layers)))}
+
+
+def _check(path: Path) -> None:
+    if path.suffix != ".json":
+        raise ConfigError(f"--layers {path}: wanted a name that ends in .json")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--layers {path}: folder {path.parent} is not there; make it, or choose another")
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    with writing(path):
+        partial(path).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        publish(partial(path), path)
 
 
 def _list(name: str | None, *, as_json: bool) -> None:

@@ -172,3 +172,28 @@ def test_methods_are_told_tensor_by_tensor(report: Report) -> None:
     assert card.calibration is not None
     assert card.calibration["methods"] == report.methods
     assert sum(report.methods.values()) == len(set(report.table.histograms))
+
+
+@pytest.mark.parametrize("helps_elsewhere", [True, False])
+def test_mixed_methods_are_kept_where_they_help_on_other_pictures_too(
+    small_model: Model, monkeypatch: pytest.MonkeyPatch, helps_elsewhere: bool
+) -> None:
+    pictures = [Path(f"{number}.npz") for number in range(20)]
+    asked: list[list[Path]] = []
+
+    class Judge:
+        def judge(self, data: onnx.ModelProto, on: list[Path]) -> Loss:
+            asked.append(list(on))
+            loss = 0.2 if len(asked) == 1 else (0.1 if helps_elsewhere else 0.3)
+            return Loss(value=loss, worst=1.0, unit="dB", psnr=None, pictures=len(on))
+
+    found = {**histograms(), "y": histograms()["joined"]}
+    work = module._Work(model=small_model, graph=network(), form="cpu", layers=("layer",))
+    seen = Table(model="small", sha256="", footage=(), runs=1, histograms=found)
+    work.choose(found, dict.fromkeys(found, "minmax"))
+    monkeypatch.setattr(module, "mix", lambda base, ranges, groups, loss_of, on_group: dict.fromkeys(found, "mse"))
+    module._mix_methods(work, seen, "minmax", Judge(), pictures, lambda *step: None)  # type: ignore[arg-type]
+    assert set(work.methods.values()) == {"mse" if helps_elsewhere else "minmax"}
+    assert len(asked) == 2
+    assert asked[0] == asked[1]
+    assert not set(asked[0]) & set(module._spread(pictures, module.MIXED_ON))

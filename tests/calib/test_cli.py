@@ -35,6 +35,30 @@ def test_the_command_writes_model_table_and_report(
     assert "100%" in capsys.readouterr().out
 
 
+def test_models_are_compared_with_the_float_one(
+    small_model: Model, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.int8.onnx"
+    assert run("calibrate", small_model.path, "--footage", film, "-o", out, *SHORT, "--only-to-bound") == 0
+    promised = (Model.load(out).card.calibration or {})["loss"]
+    capsys.readouterr()
+    arguments = ("compare-models", small_model.path, out, "--footage", film, "--held-apart", "3")
+    assert run(*arguments, "--json") == 0
+    whole, eight = json.loads(capsys.readouterr().out)
+    assert (whole["precision"], whole["loss"], eight["precision"]) == ("fp32", 0, "int8")
+    assert eight["loss"] == pytest.approx(promised, rel=0.3)  # other pictures of the same stretch
+    assert eight["size_bytes"] == out.stat().st_size
+    assert whole["milliseconds"] > 0 < eight["milliseconds"]
+    assert run(*arguments) == 0
+    shown = capsys.readouterr().out
+    assert "small.int8.onnx" in shown
+    assert "loss dB" in shown
+    assert run("compare-models", out, small_model.path, "-f", film) == 1
+    assert "is int8; wanted the float32 model" in capsys.readouterr().err
+    assert run("compare-models", small_model.path, "film-interpolate", "-f", film) == 1
+    assert "takes or gives other tensors than small-restorer; wanted one made of it" in capsys.readouterr().err
+
+
 def test_more_films_may_follow_and_json_is_one_object(
     small_model: Model, film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,8 @@ from calib.record import read_runs, record  # noqa: E402
 from engine.backends.onnxruntime import OnnxRuntimeBackend  # noqa: E402
 from engine.errors import CalibrationError, UnsupportedModelError  # noqa: E402
 from engine.model import Model  # noqa: E402
-from engine.settings import EnhanceSettings, Settings  # noqa: E402
+from engine.settings import EnhanceSettings, FacesSettings, Settings  # noqa: E402
+from tests.support.faces import YUNET, ScriptedFaces, face_at, identity_face  # noqa: E402
 from tests.support.onnx_files import METADATA, save_halver  # noqa: E402
 from tests.support.tiny_models import FailingBackend, counting_colorizer, mean_enhancer, pan_interpolator  # noqa: E402
 
@@ -58,6 +59,22 @@ def test_the_interpolator_sees_pairs_at_several_moments(film: Path, tmp_path: Pa
     runs = [read_runs(path)[-1] for path in found.calibration]
     assert sorted(float(run["timestep"][0]) for run in runs) == pytest.approx([0.25, 0.5, 0.75])
     assert all(np.abs(run["first"] - run["second"]).max() > 0.01 for run in runs)
+
+
+def test_pictures_without_a_face_are_passed_over_and_films_without_any_refused(film: Path, tmp_path: Path) -> None:
+    model = identity_face(tmp_path)
+    faces = FacesSettings(detector=str(YUNET), smallest=8)
+    settings = Settings(enhance=EnhanceSettings(enabled=False), faces=faces)
+    wanted = [choice(film, 4, 8, 20, apart=(28,))]
+    clip = [()] * 5
+    backend = ScriptedFaces(*clip, (face_at(32, 24, 24),))
+    found = record(model, wanted, settings, backend, tmp_path)
+    assert (len(found.calibration), len(found.held_apart)) == (2, 1)
+    assert all(read_runs(path)[-1]["face"].shape == (1, 3, 64, 64) for path in found.calibration)
+    for script, part in (((), "chosen to calibrate on"), ((face_at(32, 24, 24),), "kept apart to measure on")):
+        backend = ScriptedFaces(*([script] * 9), ())
+        with pytest.raises(CalibrationError, match=f"no face to restore was found in the pictures {part}"):
+            record(model, wanted, settings, backend, tmp_path)
 
 
 def test_a_stage_that_fails_on_a_picture_ends_it(film: Path, tmp_path: Path) -> None:

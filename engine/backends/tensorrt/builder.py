@@ -8,6 +8,7 @@ networks are strongly typed.
 from collections.abc import Callable
 from typing import Any
 
+from engine.backends.tensorrt.layers import HEAD
 from engine.backends.tensorrt.library import Library
 from engine.backends.tensorrt.plans import PlanKey
 from engine.backends.tensorrt.progress import PhaseTree, Report
@@ -23,7 +24,9 @@ _LONGEST_REASON = 400
 _MOST_ERRORS = 3
 
 
-def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, note: Note) -> Any:
+def build_engine(
+    library: Library, data: bytes, key: PlanKey, report: Report, note: Note, on_account: Note | None = None
+) -> Any:
     """Build an engine in this process; minutes of work, and on bad days a crash: `process.run_build` is for use.
 
     Parameters
@@ -33,6 +36,8 @@ def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, no
     key : what to build: profile, targets, workspace
     report : takes progress, on threads of the library; must not raise
     note : takes warnings; must not raise
+    on_account : takes the library's account of the layers that it built, which `layers.read_account` reads. An engine
+        that is built with one is for looking at: it holds more than others, and may run slower
 
     Returns
     -------
@@ -42,11 +47,13 @@ def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, no
     Raises
     ------
     BuildError
-        The library cannot read or build it; the message names the node where the library says which.
+        The library cannot read or build it; the message names the node where the library says which. Or it was asked
+        for an account and gave none.
     """
     trt = library.module
     complaints: list[str] = []
-    logger = _logger(trt, complaints, note)
+    accounts: list[str] = []
+    logger = _logger(trt, complaints, accounts, note)
     builder = trt.Builder(logger)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, logger)
@@ -54,6 +61,8 @@ def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, no
         raise BuildError(f"model {key.model}: {library.title} cannot read it: {_parse_errors(parser, complaints)}")
     config = builder.create_builder_config()
     _configure(library, builder, config, key)
+    if on_account is not None:
+        config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
     monitor = _monitor(trt, report)
     config.progress_monitor = monitor
     engine = builder.build_serialized_network(network, config)
@@ -61,6 +70,13 @@ def build_engine(library: Library, data: bytes, key: PlanKey, report: Report, no
         reason = _shortened(complaints[0]) if complaints else "no reason given"
         cure = "; leave turing out of --for" if TURING in reason else ""
         raise BuildError(f"model {key.model}: {library.title} cannot build it: {reason}{cure}")
+    if on_account is not None:
+        if len(accounts) != 1:
+            raise BuildError(
+                f"model {key.model}: {library.title} gave {len(accounts)} accounts of the layers that it built; wanted "
+                "one; leave --layers out"
+            )
+        on_account(accounts[0])
     return engine
 
 
@@ -84,7 +100,7 @@ def _configure(library: Library, builder: Any, config: Any, key: PlanKey) -> Non
             raise BuildError(f"model {key.model}: {library.title} refuses the sizes; wanted smallest ≤ usual ≤ largest")
 
 
-def _logger(trt: Any, complaints: list[str], note: Note) -> Any:
+def _logger(trt: Any, complaints: list[str], accounts: list[str], note: Note) -> Any:
     errors = (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR)
 
     class Log(trt.ILogger):
@@ -96,6 +112,8 @@ def _logger(trt: Any, complaints: list[str], note: Note) -> Any:
                 complaints.append(message)
             elif severity == trt.ILogger.WARNING:
                 note(_shortened(message))
+            elif message.startswith(HEAD):
+                accounts.append(message)
 
     return Log()
 

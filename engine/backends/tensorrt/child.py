@@ -72,6 +72,10 @@ class Events:
         """Write a warning of the library."""
         self.send("warning", message=message)
 
+    def account(self, message: str) -> None:
+        """Write the library's account of the layers that it built."""
+        self.send("account", message=message)
+
 
 def main() -> None:
     """Build what stdin asks for, and leave without tidying: the library's own clean-up may crash."""
@@ -104,7 +108,8 @@ def _build(request: dict[str, Any], source: BinaryIO, events: Events) -> float:
         raise BuildError(f"model {key.model}: the model or {library.title} was replaced meanwhile; build again")
     threading.Thread(target=events.tell_progress, daemon=True).start()
     started = time.monotonic()
-    engine = build_engine(library, data, key, events.progress, events.warning)
+    on_account = events.account if request["is_account_wanted"] else None
+    engine = build_engine(library, data, key, events.progress, events.warning, on_account)
     seconds = time.monotonic() - started
     write_plan(unfinished, key, engine, seconds)
     is_written.set()

@@ -45,7 +45,14 @@ class Limits:
 
 
 def run_build(
-    library: str, data: bytes, key: PlanKey, unfinished: Path, limits: Limits, report: Report, note: Note
+    library: str,
+    data: bytes,
+    key: PlanKey,
+    unfinished: Path,
+    limits: Limits,
+    report: Report,
+    note: Note,
+    on_account: Note | None = None,
 ) -> None:
     """Build an engine in a child process, and wait for it.
 
@@ -57,6 +64,7 @@ def run_build(
     unfinished : where the child writes the plan; nothing is left there unless this returns
     limits : what it may take
     report, note : take progress and warnings, on this thread
+    on_account : takes what the library says of the layers that it built, see `builder.build_engine`
 
     Raises
     ------
@@ -69,6 +77,7 @@ def run_build(
         "unfinished": str(unfinished),
         "model_bytes": len(data),
         "memory_bytes": limits.memory,
+        "is_account_wanted": on_account is not None,
     }
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
     is_late = threading.Event()
@@ -86,7 +95,7 @@ def run_build(
         try:
             if limits.seconds is not None:
                 clock.start()
-            last = _converse(child, request, data, report, note)
+            last = _converse(child, request, data, report, note, on_account)
             is_done = last.get("event") == "done"
             if not is_done:
                 child.wait()
@@ -99,7 +108,12 @@ def run_build(
 
 
 def _converse(
-    child: subprocess.Popen[bytes], request: dict[str, Any], data: bytes, report: Report, note: Note
+    child: subprocess.Popen[bytes],
+    request: dict[str, Any],
+    data: bytes,
+    report: Report,
+    note: Note,
+    on_account: Note | None,
 ) -> dict[str, Any]:
     """Send the request, hand on what comes, and return the last event; empty where the child left without one."""
     assert child.stdin is not None
@@ -114,6 +128,9 @@ def _converse(
             report(event["share"], event["phase"])
         elif event["event"] == "warning":
             note(event["message"])
+        elif event["event"] == "account":
+            assert on_account is not None
+            on_account(event["message"])
         else:
             return event
     return {}

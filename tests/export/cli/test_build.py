@@ -58,6 +58,27 @@ def test_for_programs(farshore: Command, halver: Path) -> None:
     assert plan.key.workspace_bytes == 64_000_000
 
 
+def test_layers_are_written_and_convolutions_told(farshore: Command, tmp_path: Path) -> None:
+    path = tmp_path / "layers.json"
+    fixed = ("--for", "ada", "--size", "64x64", "--min-size", "64x64", "--max-size", "64x64", "--layers", path)
+    facts = json.loads(farshore("build", "film-restore", *fixed, "--json").out)
+    (plan,) = plans_folder().iterdir()
+    before = plan.read_bytes()
+    assert facts["layers"] == str(path)
+    assert facts["convolutions"]["Float"]["count"] == 19
+    work = facts["convolutions"]["Float"]["multiply_accumulates"]
+    assert work == pytest.approx(7.03e9 / 2 * 64 * 64 / 640 / 480, rel=0.01)  # by the model's card
+    written = json.loads(path.read_text())
+    assert written["convolutions"] == facts["convolutions"]
+    assert {"node_conv2d", "node_conv2d_18"} <= {node for layer in written["layers"] for node in layer["nodes"]}
+    path.unlink()
+    again = farshore("build", "film-restore", *fixed)
+    assert "of 19 convolutions 19 in Float; of 0.0469 G multiply-accumulates 100.0% in Float" in again.out
+    assert again.out.rstrip().endswith(f": {path}")
+    assert path.exists()
+    assert plan.read_bytes() == before
+
+
 def test_a_damaged_plan_is_told_and_built_again(farshore: Command, halver: Path) -> None:
     farshore("build", halver, *SMALL)
     (plan,) = plans_folder().iterdir()
@@ -175,6 +196,8 @@ def test_a_file_of_another_precision_is_refused(farshore: Command, halver: Path)
         (("film-restore", "--memory", "0"), 2, "--memory: got 0; wanted more than 0"),
         (("film-restore", "--time-limit", "-1"), 2, "--time-limit: got -1"),
         (("film-restore", "--tokens", "4"), 2, "takes no references"),
+        (("film-restore", "--layers", "layers.txt"), 2, "--layers layers.txt: wanted a name that ends in .json"),
+        (("film-restore", "--layers", "none/layers.json"), 2, "--layers none/layers.json: folder none is not there"),
         (("film-nothing",), 1, "film-nothing"),
         (("film-restore", "--for", "ada", "--memory", "0.05"), 1, "takes more than the 0.05 GB that it may"),
         (("film-colorize", "--for", "turing"), 1, "node_matmul"),

@@ -1,5 +1,6 @@
 """The builder against the library itself, and against stand-ins that have only the names all versions share."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 from types import SimpleNamespace
 from typing import Any
@@ -88,9 +89,12 @@ class StandIn:
     ----------
     flags : the enum of its version
     parses, builds : whether it does
+    accounts : of its layers, that it gives while it builds
     """
 
-    def __init__(self, flags: type[IntEnum], *, parses: bool = True, builds: bool = True) -> None:
+    def __init__(
+        self, flags: type[IntEnum], *, parses: bool = True, builds: bool = True, accounts: Sequence[str] = ()
+    ) -> None:
         asked: dict[str, Any] = {}
         self.asked = asked
 
@@ -118,12 +122,15 @@ class StandIn:
                 config.progress_monitor.phase_start("build", None, 1)
                 going_on = config.progress_monitor.step_complete("build", 0)
                 self.logger.log(ILogger.WARNING, "mind\n  the step")
+                asked["verbosity"] = getattr(config, "profiling_verbosity", None)
+                for account in accounts:
+                    self.logger.log(ILogger.VERBOSE, account)
                 if not builds:
                     self.logger.log(ILogger.ERROR, "no kernel for node_7")
                 return b"engine" if builds and going_on else None
 
         class Config:
-            __slots__ = ("progress_monitor",)
+            __slots__ = ("profiling_verbosity", "progress_monitor")
 
             def set_memory_pool_limit(self, pool: object, size: int) -> None:
                 asked["pool"] = (pool, size)
@@ -146,6 +153,7 @@ class StandIn:
             OnnxParser,
         )
         self.NetworkDefinitionCreationFlag = flags
+        self.ProfilingVerbosity = SimpleNamespace(DETAILED="detailed")
         self.MemoryPoolType = SimpleNamespace(WORKSPACE="workspace")
 
 
@@ -185,3 +193,23 @@ def test_reasons_are_the_librarys_own() -> None:
         found = Library(module=stand_in, name="tensorrt", flavour="tensorrt", version="10.3.0")
         with pytest.raises(BuildError, match=f"model tested: TensorRT 10.3.0 {words}"):
             build(found, b"model", own_gpu_key())
+
+
+@pytest.mark.parametrize("accounts", [(), ("Layers:\nName: a", "Layers:\nName: b")])
+def test_an_account_that_was_asked_for_and_is_not_given_is_an_error(accounts: Sequence[str]) -> None:
+    stand_in = StandIn(Ten, accounts=("Tactic: 7", *accounts))
+    found = Library(module=stand_in, name="tensorrt", flavour="tensorrt", version="10.3.0")
+    words = f"model tested: TensorRT 10.3.0 gave {len(accounts)} accounts of the layers that it built; wanted one"
+    with pytest.raises(BuildError, match=words):
+        build_engine(found, b"model", own_gpu_key(), lambda *_: None, lambda _: None, lambda _: None)
+
+
+def test_the_account_is_asked_for_only_where_it_is_wanted() -> None:
+    stand_in = StandIn(Ten, accounts=("Layers:\nName: a",))
+    found = Library(module=stand_in, name="tensorrt", flavour="tensorrt", version="10.3.0")
+    build(found, b"model", own_gpu_key())
+    assert stand_in.asked["verbosity"] is None
+    told: list[str] = []
+    build_engine(found, b"model", own_gpu_key(), lambda *_: None, lambda _: None, told.append)
+    assert stand_in.asked["verbosity"] == "detailed"
+    assert told == ["Layers:\nName: a"]

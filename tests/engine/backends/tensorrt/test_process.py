@@ -230,6 +230,7 @@ def test_a_plan_that_is_written_stays_when_the_parent_closes_first(tmp_path: Pat
         "unfinished": str(path),
         "model_bytes": len(halver.data),
         "memory_bytes": Limits().memory,
+        "is_account_wanted": False,
     }
     command = [sys.executable, "-c", textwrap.dedent(program)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:

@@ -20,7 +20,7 @@ CLASSES = (
     *("DynamicShapesKernelSpecializationStrategy", "ExecutionContextAllocationStrategy", "IBuilderConfig"),
     *("ICudaEngine", "IExecutionContext", "IHostMemory", "ILogger", "IOptimizationProfile", "IProgressMonitor"),
     *("IRuntimeCache", "IRuntimeConfig", "MemoryPoolType", "NetworkDefinitionCreationFlag", "OnnxParser"),
-    *("ParserError", "Runtime", "TensorIOMode"),
+    *("ParserError", "ProfilingVerbosity", "Runtime", "TensorIOMode"),
 )
 """What the engine has to do with, and what it might."""
 
