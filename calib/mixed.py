@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from calib.graph import Range
 from calib.ranges import Method
 
-LEAST_GAIN = 0.002
-"""Share of the loss by which it must fall for a change to be taken."""
+LEAST_GAIN = 0.02
+"""Share of the loss by which it must fall for a change to be taken: small gains on some pictures are none on others."""
 
 MethodRanges = Mapping[Method, Mapping[str, Range]]
 """Method → tensor → range."""
