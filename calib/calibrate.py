@@ -20,7 +20,7 @@ from calib.correct import corrected_biases
 from calib.footage import Choice, choose, shared_out, survey
 from calib.graph import SCHEMES, Form, Range, insert, quantized_layers
 from calib.loss import TRUTH_PSNR, Judge, unit_of
-from calib.mixed import mix
+from calib.mixed import MIXED, mix
 from calib.onnx_tools import Values, prepare
 from calib.options import DEFAULT_BOUNDS, Options, Report
 from calib.placement import Layers, Placement, find_layers, place
@@ -246,7 +246,7 @@ def _mix_methods(
         groups.setdefault(placement.group[name], []).append(name)
     ranges: dict[Method, Mapping[str, Range]] = {
         method: choose_all(seen.histograms, dict.fromkeys(seen.histograms, method), SCHEMES[work.form])
-        for method in METHODS
+        for method in MIXED
     }
 
     def loss_of(tried: Mapping[str, Range]) -> float:
