@@ -1,5 +1,6 @@
 """The plots of the report."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ WIDTH = 880
 _LEFT = 110
 _RIGHT = WIDTH - 20
 _ROW = 40
+_LINE = 16
+"""Pixels from one line of text to the next."""
 _COLOURS = 6
 """Classes `frame0` to `frame5` of the style sheet."""
 
@@ -135,11 +138,21 @@ def roofline(case: Case, roofs: Sequence[Mapping[str, Any]]) -> str:
         drawing.path([(x(a), y(b)) for a, b in line], "roof")
         told = f"{roof['threads']} thread{'s' if roof['threads'] > 1 else ''}: {roof['gflops']:.0f} GFLOP/s, "
         drawing.text(_RIGHT - 4, y(roof["gflops"]) - 6, told + f"{roof['gbytes_per_second']:.0f} GB/s", "tick", "end")
-    for number, (intensity, speed, name) in enumerate(points):
+    heights = apart([y(speed) + 4 for _, speed, _ in points], _LINE)
+    for number, ((intensity, speed, name), height) in enumerate(zip(points, heights, strict=True)):
         title = f"{name}: {speed:.1f} GFLOP/s, {intensity:.1f} operations a byte"
         drawing.dot(x(intensity), y(speed), 6, f"frame{number % _COLOURS}", title)
-        drawing.text(x(intensity) + 10, y(speed) + 4, f"{name} {speed:.0f}", "label")
+        drawing.text(x(intensity) + 10, height, f"{name} {speed:.0f}", "label")
     return drawing.svg("Models below the roof of the machine")
+
+
+def apart(heights: Sequence[float], least: float) -> list[float]:
+    """Return heights of labels, each moved down as far as it takes to lie `least` below the one above it."""
+    moved = list(heights)
+    above = -math.inf
+    for index in sorted(range(len(moved)), key=moved.__getitem__):
+        above = moved[index] = max(moved[index], above + least)
+    return moved
 
 
 def _is_of(used: Mapping[str, Any], cost: Mapping[str, Any]) -> bool:

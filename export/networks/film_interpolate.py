@@ -98,7 +98,7 @@ class FilmInterpolate(nn.Module):
         # 32 channels here and 48 below: backends that compute in blocks of 16 take longer over odd numbers.
         hidden = self._look_around(torch.cat([*parts, moment, 1.0 - moment], 1))
         opinion = self.propose(hidden).float()
-        shares = torch.softmax(opinion[:, 0:3], 1)
+        shares = shares_of(opinion[:, 0:3])
         flow = shares[:, 0:1] * by_forward + shares[:, 1:2] * by_backward + opinion[:, 3:7]
         weighed = torch.cat([flow, opinion[:, 7:8]], 1)
         flow = flow * moves
@@ -130,3 +130,12 @@ class FilmInterpolate(nn.Module):
         """Turn the mask's logit into the weight of the first frame, ``1 - timestep`` where the logit is zero."""
         when = timestep.view(-1, 1, 1, 1)
         return torch.sigmoid(result[:, 4:5] + torch.log((1.0 - when) / when))
+
+
+def shares_of(opinions: Tensor) -> Tensor:
+    """Return the softmax over channels of float (N, C, H, W).
+
+    Written out, because ONNX Runtime's own brings the channels to the end and back: 0.5 ms of 16 for three of them.
+    """
+    raised = torch.exp(opinions - opinions.amax(1, keepdim=True))
+    return raised / raised.sum(1, keepdim=True)

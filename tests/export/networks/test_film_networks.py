@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need the export extra: pip install 'farshore[export]'")
 
 from export.networks.film_colorize import FilmColorize  # noqa: E402
-from export.networks.film_interpolate import FilmInterpolate  # noqa: E402
+from export.networks.film_interpolate import FilmInterpolate, shares_of  # noqa: E402
 from export.networks.film_restore import FilmRestore, depth_from_space, gain_of_neighbours  # noqa: E402
 from export.networks.motion import warp  # noqa: E402
 
@@ -172,3 +172,8 @@ def test_zero_states_mean_no_previous_frame_and_others_hold_colour() -> None:
     held = network(luma, *_references(1), luma, torch.full((1, 2, 48, 80), 0.4))[0]
     torch.manual_seed(0)
     assert (ghost - fresh).abs().mean() < (held - fresh).abs().mean()
+
+
+def test_shares_are_a_softmax_and_stand_large_opinions() -> None:
+    opinions = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)) * 100
+    torch.testing.assert_close(shares_of(opinions), torch.softmax(opinions, 1))
