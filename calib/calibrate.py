@@ -237,9 +237,14 @@ def _choose_method(
 def _mix_methods(
     work: _Work, seen: Table, base: Method, judge: Judge, pictures: Sequence[Path], on_step: OnStep
 ) -> None:
-    """Put the ranges of the best method for each tensor into the work, where they lose less on other pictures too."""
+    """Put the ranges of the best method for each tensor into the work, where they lose less on other pictures too.
+
+    Nothing is changed where there are too few pictures: what a range clamps must have had a chance to show.
+    """
+    if len(pictures) < 2 * MIXED_ON:
+        return
     mixed_on = _spread(pictures, MIXED_ON)
-    checked_on = _spread([path for path in pictures if path not in mixed_on], MIXED_ON) or mixed_on
+    checked_on = _spread([path for path in pictures if path not in mixed_on], MIXED_ON)
     placement = work.place(work.layers)
     groups: dict[str, list[str]] = {}
     for name in placement.tensors:

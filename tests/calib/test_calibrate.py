@@ -197,3 +197,13 @@ def test_mixed_methods_are_kept_where_they_help_on_other_pictures_too(
     assert len(asked) == 2
     assert asked[0] == asked[1]
     assert not set(asked[0]) & set(module._spread(pictures, module.MIXED_ON))
+
+
+def test_few_pictures_choose_no_method_for_single_tensors(small_model: Model) -> None:
+    found = {**histograms(), "y": histograms()["joined"]}
+    work = module._Work(model=small_model, graph=network(), form="cpu", layers=("layer",))
+    seen = Table(model="small", sha256="", footage=(), runs=1, histograms=found)
+    work.choose(found, dict.fromkeys(found, "minmax"))
+    few = [Path(f"{number}.npz") for number in range(2 * module.MIXED_ON - 1)]
+    module._mix_methods(work, seen, "minmax", None, few, lambda *step: None)  # type: ignore[arg-type]
+    assert set(work.methods.values()) == {"minmax"}
