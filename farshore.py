@@ -25,8 +25,8 @@ from engine.media.probe import FilmInfo, probe
 from engine.media.provenance import Provenance
 from engine.media.provenance import read as read_provenance
 from engine.model import Model, builtin_models, find_model
-from engine.pipeline import Progress, RunReport
 from engine.presets import PRESETS, Preset, preset
+from engine.run_report import Progress, RunReport
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,

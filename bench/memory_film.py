@@ -1,4 +1,4 @@
-"""Pictures in memory as the frames of a film."""
+"""Pictures in memory as the frames of a film, and a place where frames end."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from engine.device.base import Device, Stream
 from engine.frame import Frame
 from engine.pool import BufferPool
 from engine.types import FrameFlags, FrameSpec, PixelFormat
@@ -44,3 +45,23 @@ class MemoryFilm:
                 duration=self.spec.time_base,
                 leases=(lease,),
             )
+
+
+class Nowhere:
+    """A writer that throws frames away."""
+
+    device: Device | None = None
+    stream: Stream | None = None
+
+    def open(self, spec: FrameSpec) -> None:
+        """Prepare nothing."""
+
+    def write(self, frame: Frame) -> None:
+        """Release the frame."""
+        frame.release()
+
+    def finish(self) -> None:
+        """Complete nothing."""
+
+    def abort(self) -> None:
+        """Leave nothing."""

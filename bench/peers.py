@@ -15,20 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from bench.memory_film import MemoryFilm, Picture
+from bench.memory_film import MemoryFilm, Nowhere, Picture
 from bench.quality.classical import run_filter
 from engine.chain import build_chain
 from engine.damage.model import damage_clip
 from engine.damage.settings import STRENGTHS
 from engine.demo.aged_film import luma_of
 from engine.demo.scene import RATE, Scene, plan_shots
-from engine.device.base import Device, Stream
 from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.model import Model, find_model
 from engine.pipeline import Pipeline
 from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings, Settings
-from engine.types import FrameSpec
 
 OURS = "farshore"
 
@@ -129,26 +127,6 @@ class MemoryReader:
 
     def close(self) -> None:
         """Hold nothing."""
-
-
-class Nowhere:
-    """A writer that throws frames away."""
-
-    device: Device | None = None
-    stream: Stream | None = None
-
-    def open(self, spec: FrameSpec) -> None:
-        """Prepare nothing."""
-
-    def write(self, frame: Frame) -> None:
-        """Release the frame."""
-        frame.release()
-
-    def finish(self) -> None:
-        """Complete nothing."""
-
-    def abort(self) -> None:
-        """Leave nothing."""
 
 
 def ours(film: Sequence[Picture], settings: Settings) -> Run:

@@ -24,7 +24,8 @@ from engine.media.reader import FilmReader
 from engine.media.writer import WriteJob, Writer, open_writer, recorded_threads, takes_device_frames
 from engine.metrics import Metrics
 from engine.model import Model
-from engine.pipeline import Pipeline, Progress, RunReport
+from engine.pipeline import Pipeline
+from engine.run_report import Progress, RunReport
 from engine.settings import Settings
 from engine.stages.inspect import inspect_film
 from engine.trace import Trace

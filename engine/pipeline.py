@@ -3,113 +3,29 @@
 The rules of the flow are in `engine/README.md`.
 """
 
-import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import TypeVar
 
-from engine.device.base import Device, Stream
+from engine.chain_ends import Reader, Writer
+from engine.device.base import Stream
 from engine.device.clock import DeviceClock
 from engine.device.pool import work_on
 from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
 from engine.frame import Frame, Span
 from engine.queue import Aborted, FrameQueue
+from engine.run_report import Progress, RunReport
 from engine.stages.base import Stage
-from engine.thread_split import choose_split
-from engine.timing import Clock, LatencyReport
+from engine.thread_split import available_cores, measure_split
+from engine.timing import Clock
 from engine.trace import NONE, Trace
 from engine.types import FrameFlags, FrameSpec
 from engine.work_clock import HostClock, WorkClock
 
-log = logging.getLogger(__name__)
-
-
-class Reader(Protocol):
-    """Where frames come from; `engine/media/reader.py` is one."""
-
-    @property
-    def spec(self) -> FrameSpec:
-        """What the frames are like."""
-        ...
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield the frames in order; each belongs to the caller."""
-        ...
-
-    def close(self) -> None:
-        """Give files and buffers back."""
-        ...
-
-
-class Writer(Protocol):
-    """Where frames go; `engine/media/writer.py` has some."""
-
-    @property
-    def device(self) -> Device | None:
-        """Of a writer that takes frames where they lie on a device: it. Known after `open`; None on the host."""
-        ...
-
-    @property
-    def stream(self) -> Stream | None:
-        """In which it works there. The pipeline makes it wait for a frame; without one the host waits."""
-        ...
-
-    def open(self, spec: FrameSpec) -> None:
-        """Prepare for frames like `spec`."""
-        ...
-
-    def write(self, frame: Frame) -> None:
-        """Take a frame over, write and release it. The pipeline has waited for `Frame.ready`, or made the stream."""
-        ...
-
-    def finish(self) -> None:
-        """Complete the output under its final name; all frames have come."""
-        ...
-
-    def abort(self) -> None:
-        """Leave nothing under the final name after a failure or a stop; keep what can be resumed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """Where a run stands.
-
-    frames_in, frames_out : read and written so far
-    time : of the last picture written, seconds of film, exact; None before the first
-    seconds : since the run began
-    """
-
-    frames_in: int
-    frames_out: int
-    time: Fraction | None
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
-    """What a run did.
-
-    failures : stage → cause → frames passed through unchanged
-    queue_waits : stage → seconds its thread waited for frames to come in
-    """
-
-    frames_in: int
-    frames_out: int
-    latency: LatencyReport
-    failures: Mapping[str, Mapping[str, int]]
-    queue_waits: Mapping[str, float]
-    thread_split: Mapping[str, int]
-
-    @property
-    def failed_frames(self) -> int:
-        """Frames that some stage passed through unchanged."""
-        return sum(sum(causes.values()) for causes in self.failures.values())
+_Figure = TypeVar("_Figure", int, float)
 
 
 class Pipeline:
@@ -243,8 +159,11 @@ class Pipeline:
 
     def queue_depths(self) -> dict[str, int]:
         """Return how many frames wait in front of each stage and of the writer; may be asked from any thread."""
-        names = list(self.clock.stages)[1:]
-        return {name: queue.depth for name, queue in zip(names, self._queues, strict=True)}
+        return self._by_reader(queue.depth for queue in self._queues)
+
+    def _by_reader(self, figures: Iterable[_Figure]) -> dict[str, _Figure]:
+        """Return figures of the queues by the stage that takes from each."""
+        return dict(zip(list(self.clock.stages)[1:], figures, strict=True))
 
     def _lay_clocks(self) -> None:
         """Measure from now on, by the clocks that are there now: metrics put their own in place of an open chain's."""
@@ -298,13 +217,7 @@ class Pipeline:
                 self._errors.append(second)
 
     def _end(self) -> RunReport:
-        waits = dict(
-            zip(
-                (clock for clock in list(self.clock.stages)[1:]),
-                (q.get_wait_ns / 1e9 for q in self._queues),
-                strict=True,
-            )
-        )
+        waits = self._by_reader(queue.get_wait_ns / 1e9 for queue in self._queues)
         self._drain_streams()
         seconds = time.perf_counter() - self._began
         errors = list(self._errors)  # a stop that comes now comes too late: the film is being given its name
@@ -401,25 +314,6 @@ class Pipeline:
             yield frame
             if self._stopping.is_set():
                 raise Aborted
-
-
-def available_cores() -> int:
-    """Return the processor cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def measure_split(stages: Sequence[Stage], cores: int) -> dict[str, int]:
-    """Time the models of opened stages on 1, 2, 4, ... threads and choose how many each gets."""
-    counts = [1 << power for power in range(cores.bit_length()) if 1 << power <= cores]
-    costs: dict[str, dict[int, float]] = {}
-    for stage in stages:
-        for threads in counts:
-            seconds = stage.measure(threads)
-            if seconds is not None:
-                costs.setdefault(stage.name, {})[threads] = seconds
-    if costs:
-        log.debug("stage costs, seconds by threads: %s", costs)
-    return choose_split(costs, cores)
 
 
 def _errors_of(work: Callable[[], None]) -> list[BaseException]:

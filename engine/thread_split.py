@@ -1,9 +1,14 @@
 """How many threads each stage's model gets: chosen from measured times, not guessed."""
 
+import logging
+import os
 from collections.abc import Mapping, Sequence
 from itertools import product
 
 from engine.errors import ConfigError
+from engine.stages.base import Stage
+
+log = logging.getLogger(__name__)
 
 NEGLIGIBLE = 0.03
 """Gain below which more threads are not worth having; about what repeated measurements differ by."""
@@ -48,3 +53,22 @@ def choose_split(costs: Mapping[str, Cost], cores: int) -> dict[str, int]:
     good = min(predicted.values()) * (1 + NEGLIGIBLE)
     chosen = min((split for split in predicted if predicted[split] <= good), key=lambda split: (sum(split), split))
     return dict(zip(names, chosen, strict=True))
+
+
+def available_cores() -> int:
+    """Return the processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def measure_split(stages: Sequence[Stage], cores: int) -> dict[str, int]:
+    """Time the models of opened stages on 1, 2, 4, ... threads and choose how many each gets."""
+    counts = [1 << power for power in range(cores.bit_length()) if 1 << power <= cores]
+    costs: dict[str, dict[int, float]] = {}
+    for stage in stages:
+        for threads in counts:
+            seconds = stage.measure(threads)
+            if seconds is not None:
+                costs.setdefault(stage.name, {})[threads] = seconds
+    if costs:
+        log.debug("stage costs, seconds by threads: %s", costs)
+    return choose_split(costs, cores)

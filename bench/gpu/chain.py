@@ -9,9 +9,9 @@ import numpy as np
 
 from bench.gpu.outcome import Outcome, outcome_of
 from bench.latency.film import draw_shots
+from bench.memory_film import Nowhere
 from engine.backends.base import Backend
 from engine.chain import build_chain
-from engine.device.base import Device, Stream
 from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.pipeline import Pipeline
@@ -93,26 +93,6 @@ class Loop:
         """Nothing is open."""
 
 
-class Drain:
-    """A writer that lets frames go."""
-
-    device: Device | None = None
-    stream: Stream | None = None
-
-    def open(self, spec: FrameSpec) -> None:
-        """Nothing is opened."""
-
-    def write(self, frame: Frame) -> None:
-        """Release."""
-        frame.release()
-
-    def finish(self) -> None:
-        """Nothing is written."""
-
-    def abort(self) -> None:
-        """Nothing is written."""
-
-
 def run_chain(backend: Backend, *, width: int, height: int, frames: int) -> ChainResult:
     """Restore, interpolate 24 to 48 and colour `frames` pictures with the built-in models.
 
@@ -127,7 +107,7 @@ def run_chain(backend: Backend, *, width: int, height: int, frames: int) -> Chai
 def _run(backend: Backend, width: int, height: int, frames: int) -> ChainResult:
     settings = Settings(interpolate=InterpolateSettings(factor=Fraction(2)))
     chain = build_chain(settings, colorize=True, backend=backend)
-    pipeline = Pipeline(Loop(draw_shots(width, height), frames), chain.stages, Drain())
+    pipeline = Pipeline(Loop(draw_shots(width, height), frames), chain.stages, Nowhere())
     pipeline.open()
     report = pipeline.run()
     stages = {stage.stage: stage.total_seconds * 1e3 / frames for stage in report.latency.stages}

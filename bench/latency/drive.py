@@ -9,12 +9,14 @@ from pathlib import Path
 from bench.latency.case import Case
 from engine.backends.watched import WatchedBackend
 from engine.chain import Chain, build_chain, open_backend
+from engine.chain_ends import Reader, Writer
 from engine.errors import ConfigError
 from engine.frame import Frame
 from engine.media.reader import FilmReader
 from engine.media.writer import WriteJob, open_writer
-from engine.pipeline import Pipeline, Reader, Writer, available_cores
+from engine.pipeline import Pipeline
 from engine.stages.base import Stage
+from engine.thread_split import available_cores
 from engine.trace import NONE, Trace
 from engine.types import FrameFlags, FrameSpec, PixelFormat
 

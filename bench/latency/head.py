@@ -13,7 +13,7 @@ from bench.quality.head import commit
 from engine.backends.tensorrt.device import current_gpu
 from engine.errors import NoDeviceError
 from engine.job import farshore_version
-from engine.pipeline import available_cores
+from engine.thread_split import available_cores
 
 _PACKAGES = ("onnxruntime", "numpy", "opencv-python-headless", "av")
 _GPU_PACKAGES = (

@@ -15,7 +15,7 @@ from bench.latency.roof import measure_roof
 from bench.latency.schema import SCHEMA_NAME
 from engine import errors
 from engine.errors import ConfigError, EngineError, FarshoreError
-from engine.pipeline import available_cores
+from engine.thread_split import available_cores
 
 Tell = Callable[[str], None]
 

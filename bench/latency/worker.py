@@ -17,7 +17,7 @@ from bench.latency.operations import count
 from engine.chrome_trace import write_chrome_trace
 from engine.errors import FarshoreError
 from engine.model import Model, find_model
-from engine.pipeline import available_cores
+from engine.thread_split import available_cores
 
 
 def run_order(order: dict[str, Any]) -> dict[str, Any]:

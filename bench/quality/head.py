@@ -14,7 +14,7 @@ from bench.quality.contender import Contender
 from bench.quality.material import Material
 from bench.quality.plan import Part
 from engine.job import farshore_version
-from engine.pipeline import available_cores
+from engine.thread_split import available_cores
 
 _PACKAGES = ("onnxruntime", "numpy", "opencv-python-headless", "av")
 

@@ -16,7 +16,7 @@ from engine.cli.targets import Work
 from engine.errors import ConfigError, Interrupted
 from engine.job import PIPE, Job, JobPlan, JobReport
 from engine.metrics import Metrics
-from engine.pipeline import Progress
+from engine.run_report import Progress
 from engine.settings import Settings
 
 Result = TypeVar("Result")

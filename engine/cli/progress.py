@@ -14,7 +14,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from engine.cli.console import remarks
-from engine.pipeline import Progress
+from engine.run_report import Progress
 
 _PLAIN_INTERVAL = 5.0
 _RATE_WINDOW = 4.0

@@ -10,7 +10,7 @@ from engine.cli.damage_estimate import Damage, DamageMeter
 from engine.frame import Frame
 from engine.media.losses import Losses
 from engine.media.reader import FilmReader
-from engine.pipeline import Progress
+from engine.run_report import Progress
 from engine.stages.inspect import FilmCadence, Inspect
 from engine.types import FrameFlags
 

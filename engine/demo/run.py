@@ -14,8 +14,8 @@ from engine.demo.scene import RATE
 from engine.demo.sheet import make_sheet
 from engine.errors import ConfigError, EncodeError, InternalError
 from engine.job import Job, JobPlan, JobReport
-from engine.pipeline import Progress
 from engine.presets import preset
+from engine.run_report import Progress
 from engine.settings import Settings
 
 PRESET = "silent-film"

@@ -39,6 +39,10 @@ class View:
         """A thread for each pixel."""
         return self.width, self.height, 1
 
+    def strides(self, prefix: str = "") -> dict[str, int]:
+        """Return pitch and plane as a kernel's arguments, whose names begin with `prefix`."""
+        return {f"{prefix}pitch": self.pitch, f"{prefix}plane": self.plane}
+
     def corner(self, height: int, width: int) -> "View":
         """Return the top left of these planes."""
         return View(
@@ -127,10 +131,8 @@ class Operators:
             width=out.width,
             height=out.height,
             planes=out.planes,
-            pitch=source.pitch,
-            plane=source.plane,
-            out_pitch=out.pitch,
-            out_plane=out.plane,
+            **source.strides(),
+            **out.strides("out_"),
         )
 
     def warp(self, source: View, flow: View, out: View) -> None:
@@ -145,10 +147,8 @@ class Operators:
             width=out.width,
             height=out.height,
             planes=out.planes,
-            pitch=source.pitch,
-            plane=source.plane,
-            flow_pitch=flow.pitch,
-            flow_plane=flow.plane,
+            **source.strides(),
+            **flow.strides("flow_"),
         )
 
     def fill(
@@ -173,13 +173,11 @@ class Operators:
             width=picture.width,
             height=picture.height,
             planes=picture.planes,
-            pitch=picture.pitch,
-            plane=picture.plane,
+            **picture.strides(),
             tensor_width=tensor.width,
             tensor_height=tensor.height,
             tensor_planes=tensor.planes,
-            tensor_pitch=tensor.pitch,
-            tensor_plane=tensor.plane,
+            **tensor.strides("tensor_"),
             first=first,
             step=step,
             gain=gain,
@@ -197,8 +195,7 @@ class Operators:
             tensor=tensor,
             width=rgb.width,
             height=rgb.height,
-            pitch=rgb.pitch,
-            plane=rgb.plane,
+            **rgb.strides(),
             tensor_width=tensor.width,
             tensor_height=tensor.height,
             tensor_pitch=tensor.pitch,
@@ -239,12 +236,10 @@ class Operators:
             width=out.width,
             height=out.height,
             planes=out.planes,
-            pitch=out.pitch,
-            plane=out.plane,
+            **out.strides(),
             flow_width=flow.width,
             flow_height=flow.height,
-            flow_pitch=flow.pitch,
-            flow_plane=flow.plane,
+            **flow.strides("flow_"),
             cell=cell,
             reduction=reduction,
         )
@@ -260,10 +255,8 @@ class Operators:
             from_height=flow.height,
             width=out.width,
             height=out.height,
-            flow_pitch=flow.pitch,
-            flow_plane=flow.plane,
-            out_pitch=out.pitch,
-            out_plane=out.plane,
+            **flow.strides("flow_"),
+            **out.strides("out_"),
         )
 
     def copy(self, source: DeviceArray, out: DeviceArray) -> None:

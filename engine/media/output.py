@@ -6,12 +6,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from engine.device.base import Device, Stream
-from engine.frame import Frame
+from engine import chain_ends
 from engine.media.device.border import Border
 from engine.media.provenance import Provenance
 from engine.settings import OutputSettings
-from engine.types import FrameSpec
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,20 +56,10 @@ class WriteJob:
     border: Border | None = None
 
 
-class Writer(Protocol):
-    """The end of the chain. `write` takes the frame over; after `finish` or `abort` the writer is spent."""
+class Writer(chain_ends.Writer, Protocol):
+    """The end of the chain that `open_writer` gives; after `finish` or `abort` the writer is spent."""
 
     report: WriteReport
-
-    @property
-    def device(self) -> Device | None:
-        """Of a writer that takes frames where they lie on a device: it. Known after `open`; None on the host."""
-        ...
-
-    @property
-    def stream(self) -> Stream | None:
-        """In which it works there. The pipeline makes it wait for a frame; without one the host waits."""
-        ...
 
     @property
     def next_shot(self) -> int:
@@ -81,20 +69,4 @@ class Writer(Protocol):
     @property
     def can_resume(self) -> bool:
         """Whether an interrupted run leaves work with which a later one can go on; to be asked after `abort`."""
-        ...
-
-    def open(self, spec: FrameSpec) -> None:
-        """Make ready for frames like `spec`."""
-        ...
-
-    def write(self, frame: Frame) -> None:
-        """Write a frame and release it, whatever happens."""
-        ...
-
-    def finish(self) -> None:
-        """Make the output whole and durable, and give it its final name."""
-        ...
-
-    def abort(self) -> None:
-        """Stop; nothing appears under the final name. Work that can be continued is kept."""
         ...

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from engine.pipeline import available_cores
 from engine.planning.device import Curve, Device
 from engine.planning.operations import Kind
 from engine.planning.probes import (
@@ -19,6 +18,7 @@ from engine.planning.probes import (
     matrix_product,
     seconds_of,
 )
+from engine.thread_split import available_cores
 
 NODE_SECONDS = 4e-6
 """ONNX Runtime's own time for each operation: a chain of additions of single numbers, Xeon core of 2.6 GHz."""

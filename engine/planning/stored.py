@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError
-from engine.pipeline import available_cores
 from engine.places import cache_folder
 from engine.planning.device import Device
 from engine.planning.host import HostCost
 from engine.planning.measure import processor_name
 from engine.planning.operations import Kind
+from engine.thread_split import available_cores
 
 SCHEMA = "farshore.device/1"
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,24 @@ class Storage:
             view = np.ndarray(codes.shape, dtype, surface.data, place.at, (place.pitch, place.step))
             view[...] = codes
         return surface
+
+
+def layout_arguments(places: Sequence[Place], how: Coding) -> dict[str, Any]:
+    """Return as a kernel's arguments where Y', Cb and Cr lie; where there is luma alone, it stands for all three."""
+    luma, cb, cr = places if len(places) == 3 else (places[0],) * 3
+    return {
+        "luma_at": luma.at,
+        "luma_step": luma.step,
+        "luma_pitch_bytes": luma.pitch,
+        "cb_at": cb.at,
+        "cr_at": cr.at,
+        "chroma_step": cb.step,
+        "chroma_pitch_bytes": cb.pitch,
+        "shift_x": how.shift_x,
+        "shift_y": how.shift_y,
+        "siting_x": how.siting[0],
+        "siting_y": how.siting[1],
+    }
 
 
 def planar(rows: int, columns: int, *, sample_bytes: int, count: int = 1, slack: int = 6) -> Storage:

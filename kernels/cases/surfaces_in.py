@@ -16,6 +16,7 @@ from kernels.cases.surface_memory import (
     TOP_LEFT,
     Storage,
     coding,
+    layout_arguments,
     packed_rgb,
     packed_ycbcr,
     planar,
@@ -105,22 +106,10 @@ def _ycbcr(
 ) -> Case:
     small = (-(-size[0] >> how.shift_y), -(-size[1] >> how.shift_x))
     components = [_codes(n, size if n == 0 else small, storage.sample_bytes, how.neutral) for n in range(count)]
-    luma, *chroma = storage.places
-    cb, cr = chroma if count == 3 else (luma, luma)
     matrix = how.rgb_matrix
     arguments = {
         "surface": storage.with_codes(components),
-        "luma_at": luma.at,
-        "luma_step": luma.step,
-        "luma_pitch_bytes": luma.pitch,
-        "cb_at": cb.at,
-        "cr_at": cr.at,
-        "chroma_step": cb.step,
-        "chroma_pitch_bytes": cb.pitch,
-        "shift_x": how.shift_x,
-        "shift_y": how.shift_y,
-        "siting_x": how.siting[0],
-        "siting_y": how.siting[1],
+        **layout_arguments(storage.places[:count], how),
         "black": how.black,
         "luma_gain": 1 / how.luma_span,
         "neutral": how.neutral,

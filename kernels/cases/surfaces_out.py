@@ -18,6 +18,7 @@ from kernels.cases.surface_memory import (
     TOP_LEFT,
     Storage,
     coding,
+    layout_arguments,
     packed_rgb,
     planar,
     planar_ycbcr,
@@ -236,19 +237,8 @@ def _of_lab(luma: Planes, ab: Planes) -> dict[str, Any]:
 
 
 def _ycbcr_storage(storage: Storage, how: Coding) -> dict[str, Any]:
-    luma, cb, cr = storage.places if len(storage.places) == 3 else storage.places * 3
     return {
-        "luma_at": luma.at,
-        "luma_step": luma.step,
-        "luma_pitch_bytes": luma.pitch,
-        "cb_at": cb.at,
-        "cr_at": cr.at,
-        "chroma_step": cb.step,
-        "chroma_pitch_bytes": cb.pitch,
-        "shift_x": how.shift_x,
-        "shift_y": how.shift_y,
-        "siting_x": how.siting[0],
-        "siting_y": how.siting[1],
+        **layout_arguments(storage.places, how),
         "kr": how.kr,
         "kb": how.kb,
         "luma_span": how.luma_span,

@@ -11,7 +11,8 @@ import pytest
 from engine.chrome_trace import write_chrome_trace
 from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
 from engine.frame import Frame
-from engine.pipeline import Pipeline, Progress, RunReport
+from engine.pipeline import Pipeline
+from engine.run_report import Progress, RunReport
 from engine.trace import Trace
 from engine.types import FrameSpec
 from tests.support.chrome_trace import check_trace

@@ -132,8 +132,7 @@ class SurfaceReader:
             self._domain,
             surface=memory,
             out=target,
-            pitch=target.pitch,
-            plane=target.plane,
+            **target.strides(),
             **self._fixed,
             **places,
         )

@@ -133,8 +133,7 @@ class SurfaceWriter:
                 width=width,
                 height=height,
                 pitch=pixels.pitch,
-                ab_pitch=ab.pitch,
-                ab_plane=ab.plane,
+                **ab.strides("ab_"),
                 luma_at=0,
                 shift_x=1,
                 shift_y=1,
@@ -150,8 +149,7 @@ class SurfaceWriter:
                 planes=1 if self._is_lab else pixels.planes,
                 height=patch.height,
                 width=patch.width,
-                pitch=pixels.pitch,
-                plane=pixels.plane,
+                **pixels.strides(),
             )
             at = patch.to_y * self.surface.pitch + patch.to_x * self.surface.sample_bytes
             size = patch.width, patch.height
@@ -177,8 +175,7 @@ class SurfaceWriter:
             planes=pixels.planes,
             width=width,
             height=height,
-            pitch=pixels.pitch,
-            plane=pixels.plane,
+            **pixels.strides(),
             gain=1.0,
             bias=0.0,
             area=0,

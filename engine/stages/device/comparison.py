@@ -57,10 +57,8 @@ class DeviceComparison:
             lab=lab,
             width=rgb.width,
             height=rgb.height,
-            pitch=rgb.pitch,
-            plane=rgb.plane,
-            lab_pitch=lab.pitch,
-            lab_plane=lab.plane,
+            **rgb.strides(),
+            **lab.strides("lab_"),
         )
         ab = lab.part(1, 2)
         self._put(ab.array, ab.pitch, ab.plane, shown, target, self._chroma_layout)
@@ -85,10 +83,8 @@ class DeviceComparison:
             line=layout.line,
             film_pitch=pitch,
             film_plane=plane,
-            picture_pitch=picture.pitch,
-            picture_plane=picture.plane,
-            pitch=out.pitch,
-            plane=out.plane,
+            **picture.strides("picture_"),
+            **out.strides(),
         )
 
     def _resized(self, film: View, height: int, width: int) -> View:

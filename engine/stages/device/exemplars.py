@@ -51,6 +51,5 @@ def _columns(plane: View, first: int, count: int) -> View:
         planes=1,
         height=plane.height,
         width=count,
-        pitch=plane.pitch,
-        plane=plane.plane,
+        **plane.strides(),
     )

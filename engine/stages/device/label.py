@@ -45,7 +45,6 @@ class DeviceLabel:
             ink=ink,
             plate=plate,
             opacity=OPACITY,
-            pitch=picture.pitch,
-            plane=picture.plane,
+            **picture.strides(),
             **self._masks,
         )

@@ -166,10 +166,8 @@ class DeviceMotionField:
             height=target.height,
             planes=target.planes,
             tensor_planes=made.planes,
-            tensor_pitch=made.pitch,
-            tensor_plane=made.plane,
-            pitch=target.pitch,
-            plane=target.plane,
+            **made.strides("tensor_"),
+            **target.strides(),
             **self._matrix,
             **self._from_model,
         )

@@ -135,10 +135,8 @@ class DeviceSteadiness:
             width=ab.width,
             height=ab.height,
             planes=ab.planes,
-            pitch=ab.pitch,
-            plane=ab.plane,
+            **ab.strides(),
             flow_width=back.width,
             flow_height=back.height,
-            flow_pitch=back.pitch,
-            flow_plane=back.plane,
+            **back.strides("flow_"),
         )

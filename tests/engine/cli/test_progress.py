@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from engine.cli.progress import Estimate, Standing, clock_text, progress_view, standing_text
-from engine.pipeline import Progress
+from engine.run_report import Progress
 
 
 def progress(frames: int, time: Fraction | None, seconds: float) -> Progress:

@@ -17,8 +17,9 @@ from engine.errors import DeviceError, InternalError
 from engine.frame import Frame
 from engine.media.losses import Losses
 from engine.metrics import Metrics
-from engine.pipeline import Pipeline, RunReport
+from engine.pipeline import Pipeline
 from engine.pool import BufferPool
+from engine.run_report import RunReport
 from engine.stages.base import Stage
 from engine.stages.download import Download
 from engine.stages.upload import SLOTS, Upload
