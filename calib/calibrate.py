@@ -159,7 +159,8 @@ def _prepare(model: Model, form: Form) -> tuple[_Work, Layers]:
         )
     graph = prepare(model.data, model.card.name)
     simplify(graph, interleaves=form == "cpu")
-    layers = find_layers(graph, makes_picture=form == "cpu" and model.card.role == "enhance")
+    role = model.card.role if form == "cpu" else ""
+    layers = find_layers(graph, makes_picture=role == "enhance", tells_motion=role == "interpolate")
     # TensorRT runs first layers well in half precision; on a processor they cost as much as any: the search decides.
     names = tuple(name for name in layers.candidates if form == "cpu" or name not in layers.first)
     if not names:

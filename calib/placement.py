@@ -7,7 +7,8 @@ point begins: a graph that leaves the integers between layers is slower on a pro
 In floating point stay, whatever is asked for: layers that lead to an output or to the coordinates of a ``GridSample``
 with no layer between (the last ones, and everything geometric), and layers that see one value per channel (means of
 the whole picture), which cost nothing. Of a network that restores pictures a last layer that only says what is *added*
-to the picture may run in 8 bits: the picture itself stays exact.
+to the picture may run in 8 bits: the picture itself stays exact. Of one that tells motion a last layer may whose word
+is only a share of what is there already (a ``Sigmoid`` or ``Tanh`` stands behind it).
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ LAYERS = {"Conv"}
 
 HEAVY = LAYERS | {"ConvTranspose", "MatMul", "Gemm"}
 """Operations at which the search for last and geometric layers ends."""
+
+SHARES = frozenset({"Sigmoid", "Tanh"})
+"""Operations behind which a number is a share."""
 
 ACTIVATIONS = frozenset({"Relu", "Clip"})
 """Operations that both libraries fold into the layer before and the quantization after them."""
@@ -74,7 +78,7 @@ class Placement:
     group: Mapping[str, str]
 
 
-def find_layers(model: onnx.ModelProto, *, makes_picture: bool = False) -> Layers:
+def find_layers(model: onnx.ModelProto, *, makes_picture: bool = False, tells_motion: bool = False) -> Layers:
     """Sort a prepared network's convolutions into candidates and those that stay in floating point.
 
     Parameters
@@ -82,6 +86,7 @@ def find_layers(model: onnx.ModelProto, *, makes_picture: bool = False) -> Layer
     model : prepared
     makes_picture : the outputs are pictures, and a last layer that says what is added to the one that came in may run
         in 8 bits; what is added to motion may not
+    tells_motion : a last layer that only says shares may run in 8 bits
     """
     graph = model.graph
     made_by, weights = producers(graph), constants(graph)
@@ -93,7 +98,7 @@ def find_layers(model: onnx.ModelProto, *, makes_picture: bool = False) -> Layer
     ends |= {node.input[1]: "leads to coordinates" for node in graph.node if node.op_type == "GridSample"}
     reasons: dict[str, str] = {}
     for tensor, reason in ends.items():
-        for node in _last_heavy(tensor, made_by):
+        for node in _last_heavy(tensor, made_by, SHARES if tells_motion else frozenset()):
             reasons.setdefault(node.name, reason)
     candidates: list[str] = []
     first: set[str] = set()
@@ -148,8 +153,8 @@ def place(model: onnx.ModelProto, layers: Collection[str], fused: Collection[str
     )
 
 
-def _last_heavy(tensor: str, made_by: Mapping[str, NodeProto]) -> list[NodeProto]:
-    """Return the heavy nodes from which a tensor comes with no other heavy node between."""
+def _last_heavy(tensor: str, made_by: Mapping[str, NodeProto], ends: Collection[str] = frozenset()) -> list[NodeProto]:
+    """Return the heavy nodes from which a tensor comes with no other heavy node, or one of `ends`, between."""
     found: list[NodeProto] = []
     seen: set[str] = set()
     waiting = [tensor]
@@ -161,7 +166,7 @@ def _last_heavy(tensor: str, made_by: Mapping[str, NodeProto]) -> list[NodeProto
         seen.add(name)
         if node.op_type in HEAVY:
             found.append(node)
-        else:
+        elif node.op_type not in ends:
             waiting.extend(node.input)
     return found
 

@@ -42,7 +42,7 @@ LARGE_ENHANCERS = ("realesr-general-x4v3", "realesr-animevideov3", "realesrgan-x
 """Published networks that enlarge by more than the built-in ones, named where one is wanted."""
 
 
-HELD_FRAMES = 3
+HELD_FRAMES = 4
 """Frames that a stage may hold beside those it looks ahead to: the last ones, for whatever comes next."""
 
 

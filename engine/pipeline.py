@@ -19,7 +19,7 @@ from engine.frame import Frame, Span
 from engine.queue import Aborted, FrameQueue
 from engine.run_report import Progress, RunReport
 from engine.stages.base import Stage
-from engine.thread_split import available_cores, measure_split
+from engine.thread_split import available_cores, choose_split, heaviest, measure_costs, wait_behind, work_beside
 from engine.timing import Clock
 from engine.trace import NONE, Trace
 from engine.types import FrameFlags, FrameSpec
@@ -75,6 +75,7 @@ class Pipeline:
         self._frames_out = 0
         self._time: Fraction | None = None
         self._began = 0.0
+        self._heaviest: str | None = None
 
     def open(self) -> FrameSpec:
         """Open every stage, choose the thread split, open the writer; return what the written frames are like."""
@@ -84,8 +85,11 @@ class Pipeline:
             for stage in self._stages:
                 spec = stage.open(spec)
                 opened.append(stage)
+            costs = measure_costs(self._stages, self.cores)
+            self._heaviest = heaviest(costs)
             if not self.thread_split:
-                self.thread_split.update(measure_split(self._stages, self.cores))
+                beside = work_beside(self._reader.spec, spec)
+                self.thread_split.update(choose_split(costs, self.cores, beside))
             for stage in self._stages:
                 threads = self.thread_split.get(stage.name, 1)
                 stage.use_threads(threads)
@@ -193,6 +197,8 @@ class Pipeline:
 
     def _guard(self, name: str, work: Callable[[], None]) -> None:
         try:
+            if self._heaviest not in (None, name):
+                wait_behind()
             if self.trace is not None:
                 self.trace.work_in(name)
             for stage in self._stages:

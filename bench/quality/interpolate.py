@@ -7,7 +7,7 @@ import numpy as np
 from bench.quality import drive
 from bench.quality.classical_between import DisWarp, blend, minterpolate
 from bench.quality.contender import Contender
-from bench.quality.material import Material
+from bench.quality.material import Clip, Material
 from bench.quality.metrics import Mask, Picture, mean_where, psnr, ssim_map
 from bench.quality.motion import flow_between
 from bench.quality.result import Extremes, Row, Scores, Section
@@ -33,30 +33,38 @@ def measure(
         for part in clip.parts(LENGTH, material.plan.places):
             tell(f"interpolate: {clip.name}, frame {part.start}")
             for gap in GAPS:
-                _measure_part(section, models, clip.name, part.start, clip.luma[part], gap, extremes)
+                _measure_part(section, models, clip, part, gap, extremes)
     section.exhibits = extremes.exhibits()
     return section
 
 
 def _measure_part(
-    section: Section,
-    models: Sequence[Contender],
-    name: str,
-    start: int,
-    frames: Picture,
-    gap: int,
-    extremes: Extremes,
+    section: Section, models: Sequence[Contender], clip: Clip, part: slice, gap: int, extremes: Extremes
 ) -> None:
-    """Drop frames of a part uint8 (T, H, W), make them again, add a row for each."""
+    """Drop frames of a part, make them again, add a row for each.
+
+    What sees more than two frames sees the film's own around the part too, where the shot has them, as when film runs.
+    """
+    frames = clip.luma[part]
     kept = list(frames[::gap])
     if len(kept) < 2:
         return
+    numbers = range(part.start, part.stop, gap)
+    begin, end = next(shot for shot in clip.shots if shot[0] <= part.start < shot[1])
+    film = [
+        clip.luma[number] for number in range(numbers[0] - gap, numbers[-1] + gap + 1, gap) if begin <= number < end
+    ]
+    lead = (gap - 1) * int(numbers[0] - gap >= begin)
+
+    def inside(pictures: Sequence[Picture]) -> Sequence[Picture]:
+        return pictures[lead : lead + (gap - 1) * (len(kept) - 1)]
+
     ms: dict[str, float] = {}
-    made: dict[str, Sequence[Picture]] = {"minterpolate": minterpolate(kept, gap)}
+    made: dict[str, Sequence[Picture]] = {"minterpolate": inside(minterpolate(film, gap))}
     for contender in models:
-        run = drive.between(contender.model, kept, gap)
+        run = drive.between(contender.model, film, gap)
         section.failures += run.failures
-        made[contender.label] = list(run.pictures.astype(np.uint8, copy=False))
+        made[contender.label] = inside(list(run.pictures.astype(np.uint8, copy=False)))
         ms[contender.label] = run.ms
     for interval in range(len(kept) - 1):
         first, second = kept[interval], kept[interval + 1]
@@ -72,8 +80,8 @@ def _measure_part(
             speed = motion_at(truth, first, second)
             row = Row(
                 case={
-                    "name": name,
-                    "frame": start + interval * gap + step,
+                    "name": clip.name,
+                    "frame": part.start + interval * gap + step,
                     "gap": gap,
                     "t": timestep,
                     "speed": float(speed.mean()),

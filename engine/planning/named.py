@@ -46,7 +46,7 @@ REFERENCE_HOST: Mapping[str, HostCost] = {
     "interpolate": HostCost(fixed=1.84e-05, per_pixel=0.00e00),
     "colorize": HostCost(fixed=2.36e-03, per_pixel=5.24e-09),
     "encode": HostCost(fixed=4.11e-05, per_pixel=2.71e-08),
-    "interpolate between": HostCost(fixed=3.52e-04, per_pixel=2.87e-08),
+    "interpolate between": HostCost(fixed=0.00e00, per_pixel=4.08e-08),
     "colorize between": HostCost(fixed=0.00e00, per_pixel=6.15e-09),
 }
 """One core of an Intel Xeon (Sapphire Rapids class, AVX-512) of 2.6 GHz, November 2026, as `measure_host` measures."""

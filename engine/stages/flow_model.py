@@ -8,7 +8,7 @@ import numpy as np
 from engine.backends.base import Array, Backend, Profile
 from engine.errors import UnsupportedModelError
 from engine.model import Model
-from engine.stages.dense_motion import DenseMotion
+from engine.stages.given_motion import GivenMotion
 from engine.stages.luma import Plane
 from engine.stages.sessions import Sessions
 from engine.stages.window import padded_size, write_padded
@@ -27,8 +27,10 @@ class FlowModel:
 
     Attributes
     ----------
-    first, second : float32 (1, C, h, w), the pictures as the model sees them; filled plane by plane, change places in
-        `advance`
+    first, second : float32 (1, C, h, w), the pictures as the model sees them
+    newest : float32 (1, C, h, w), the last picture that came, to be filled plane by plane: the second, or, where the
+        model is given motion, the one after it
+    look_ahead : pictures that come after the second before motion is asked for
     frame : float32 (1, C, h, w), the picture that the last run made; None where the model makes none
     has_flow : whether it tells the motion
     shape : (5, h, w) of the motion that a run writes: flow (4) and mask (1)
@@ -50,13 +52,16 @@ class FlowModel:
         seen = (self.padded[0] // divisor, self.padded[1] // divisor)
         self.first = np.zeros((1, channels, *seen), np.float32)
         self.second = self.first.copy()
+        self._is_given_motion = "motion" in model.inputs
+        self.look_ahead = int(self._is_given_motion)
+        self.newest = self.first.copy() if self._is_given_motion else self.second
         self._timestep = np.zeros(1, np.float32)
         self._inputs: dict[str, Array] = {"first": self.first, "second": self.second}
         if card.moments == "any":
             self._inputs["timestep"] = self._timestep
-        self._given = GivenMotion(*seen) if "motion" in model.inputs else None
+        self._given = GivenMotion(*seen) if self._is_given_motion else None
         if self._given is not None:
-            self._inputs["motion"] = self._given.tensor
+            self._inputs |= {"motion": self._given.motion, "evidence": self._given.evidence}
         self._sessions = Sessions(model, backend, Profile({name: array.shape for name, array in self._inputs.items()}))
         self._open_outputs(seen)
 
@@ -73,7 +78,7 @@ class FlowModel:
                 self._outputs[name] = np.zeros(shapes[name], np.float32)
 
     def fill(self, plane: Plane, target: Plane) -> None:
-        """Write a plane (h, w) of a picture into a plane of `first` or `second`: reflected at the end, reduced."""
+        """Write a plane (h, w) of a picture into a plane of `newest`: reflected at the end, reduced."""
         if self._divisor == 1:
             write_padded(plane, target)
             return
@@ -81,14 +86,41 @@ class FlowModel:
         cv2.resize(self._whole, (target.shape[1], target.shape[0]), dst=target, interpolation=cv2.INTER_AREA)
 
     def advance(self) -> None:
-        """Make the second picture the first; the second is then to be filled."""
-        self.first, self.second = self.second, self.first
+        """Let the pictures move up by one; `newest` is then to be filled, or the shot has no further one."""
+        if self._given is None:
+            self.first, self.second = self.second, self.first
+            self.newest = self.second
+        else:
+            self.first, self.second, self.newest = self.second, self.newest, self.first
+
+    def look(self, *, is_even: bool) -> None:
+        """Look at the newest picture, now that it is filled; parameters are those of `MotionField.see`."""
+        if self._given is not None:
+            self._given.append(self.newest[0, 0], is_even=is_even)
+
+    def finish(self) -> None:
+        """Say that the shot has no further picture."""
+        if self._given is not None:
+            self.advance()
+            self._given.finish()
+
+    def clear(self) -> None:
+        """Forget the shot."""
+        if self._given is not None:
+            self._given.clear()
+
+    def look_at(self, first: Array, second: Array) -> None:
+        """Look at two pictures (1, C, h, w), of the size that `fill` takes, as if the shot had no others."""
+        self.clear()
+        for picture in (first, second):
+            self.advance()
+            for plane, target in zip(picture[0], self.newest[0], strict=True):
+                self.fill(plane, target)
+            self.look(is_even=False)
+        self.finish()
 
     def begin(self) -> None:
-        """Begin with another pair of pictures: find the motion that the model is given, where it takes one."""
-        if self._given is not None:
-            middle = self.first.shape[1] // 2
-            self._given.find(self.first[0, middle], self.second[0, middle])
+        """Forget the pair before: nothing is kept of it."""
 
     def find(self, timestep: float, out: Planes) -> None:
         """Write the motion from a moment between the two pictures into `out`, in pixels of the given pictures."""
@@ -113,6 +145,8 @@ class FlowModel:
         """
         self._timestep[0] = timestep
         self._inputs["first"], self._inputs["second"] = first, second
+        if self._given is not None:
+            self._given.aim(timestep)
         self._bind(out, frame)
         if not self.has_flow:
             still(out, timestep)
@@ -176,37 +210,6 @@ def motion_grid(
             "integer fraction of the size"
         )
     return True, (5, height, width), cell
-
-
-class GivenMotion:
-    """Motion between two pictures, both ways, as models take it that mend motion rather than find it.
-
-    Parameters
-    ----------
-    height, width : of the pictures; multiples of 4
-
-    Attributes
-    ----------
-    tensor : float32 (1, 4, height / 4, width / 4), x and y from the first picture to the second, then back; pixels
-    """
-
-    def __init__(self, height: int, width: int) -> None:
-        self._motion = DenseMotion(height, width)
-        self._pictures = np.zeros((2, *self._motion.size), np.uint8)
-        self._way = np.zeros((*self._motion.size, 2), np.float32)
-        self._small_way = np.zeros((height // 4, width // 4, 2), np.float32)
-        self.tensor = np.zeros((1, 4, height // 4, width // 4), np.float32)
-
-    def find(self, first: Plane, second: Plane) -> None:
-        """Fill the tensor for two pictures, float32 (height, width), 0..1."""
-        for picture, out in zip((first, second), self._pictures, strict=True):
-            self._motion.reduce(picture, out)
-        rows, columns = self._small_way.shape[:2]
-        for number in (0, 1):
-            self._motion.find(self._pictures[number], self._pictures[1 - number], self._way)
-            cv2.resize(self._way, (columns, rows), dst=self._small_way, interpolation=cv2.INTER_AREA)
-            for axis, scale in enumerate(self._motion.scale):
-                np.multiply(self._small_way[..., axis], scale, out=self.tensor[0, 2 * number + axis])
 
 
 def still(out: Planes, timestep: float) -> None:

@@ -1,6 +1,6 @@
 """Shows the film at another rate: frames of the film where its times fall on the grid, synthesized ones between."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -21,6 +21,9 @@ from engine.types import FrameFlags, FrameSpec
 
 PREPARED_FRAMES = 8
 """Buffers made at once on the host, for the frames that wait in the queue behind the stage."""
+
+UNEVEN = Fraction(5, 4)
+"""How many times as long as another an interval may be for motion in the one to say anything of the other."""
 
 ASSUMED_RATE = Fraction(24)
 """Frames per second for which the model's work is estimated where the film's own rate varies."""
@@ -60,7 +63,8 @@ class Interpolate(Stage):
         self._true_rate = true_rate
         self._field: MotionField | DeviceMotionField | None = None
         self._grid: Grid | None = None
-        self._first: Frame | None = None
+        self._held: deque[Frame] = deque()
+        self._interval: Fraction | None = None
         self._is_new_shot = True
         self._shown_index = -1
         self._verdicts: Counter[Verdict] = Counter()
@@ -87,6 +91,7 @@ class Interpolate(Stage):
         self.look_ahead = 1
         if self._model is not None:
             self._field = _motion_field(self._model, self._backend, incoming, self._settings.scale, self._place)
+            self.look_ahead = 1 + self._field.look_ahead
             self.pool = self._place.pool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
             self.motion_pool = self._place.pool(self._field.shape, prepare=PREPARED_FRAMES)
         return replace(incoming, rate=rate, time_base=self._grid.time_base)
@@ -103,26 +108,26 @@ class Interpolate(Stage):
         return rate * self._settings.factor
 
     def push(self, frame: Frame) -> Iterator[Frame]:
-        """Yield the pictures between the frame before and this one, or this one and its repeats."""
+        """Yield the pictures between two frames before this one and at it, or this one and its repeats."""
         if self._grid is None:
             yield from self._own_times(frame)
             return
-        first = self._first
-        try:
-            if self._field is not None:
-                self._field.see(frame.pixels)
-            if first is not None:
-                yield from self._between(self._grid, first, frame)
-        finally:
-            self._first = frame
-            if first is not None:
-                first.release()
+        before = self._held[-1] if self._held else None
+        self._held.append(frame)
+        if self._field is not None:
+            self._field.see(frame.pixels, is_even=self._is_even(before, frame))
+        if len(self._held) > self.look_ahead:
+            yield from self._next_pair(self._grid)
 
     def flush(self, end: Fraction | None) -> Iterator[Frame]:
-        """Yield the shot's last picture, held until `end`."""
-        if self._grid is None or self._first is None:
+        """Yield the rest, and the shot's last picture, held until `end`."""
+        if self._grid is None or not self._held:
             return
-        last = self._first
+        while len(self._held) > 1:
+            if self._field is not None:
+                self._field.finish()
+            yield from self._next_pair(self._grid)
+        last = self._held[0]
         if end is None:
             end = last.time + (last.duration or 1 / self._grid.rate)
         for number in range(self._grid.first_at(last.time), self._grid.first_at(end)):
@@ -130,11 +135,28 @@ class Interpolate(Stage):
 
     def reset(self) -> None:
         """Forget the shot."""
-        if self._first is not None:
-            self._first.release()
-            self._first = None
+        while self._held:
+            self._held.popleft().release()
+        if self._field is not None:
+            self._field.clear()
+        self._interval = None
         self._is_new_shot = True
         self._shown_index = -1
+
+    def _next_pair(self, grid: Grid) -> Iterator[Frame]:
+        """Yield the pictures between the first two frames held, and let the first go."""
+        try:
+            yield from self._between(grid, self._held[0], self._held[1])
+        finally:
+            self._held.popleft().release()
+
+    def _is_even(self, before: Frame | None, frame: Frame) -> bool:
+        """Return whether things move for as long before a frame as they did before the one before it."""
+        last, self._interval = self._interval, None
+        if before is None or before.hold_until is not None or FrameFlags.REPEATED in frame.flags:
+            return False
+        self._interval = interval = frame.time - before.time
+        return last is not None and last <= interval * UNEVEN and interval <= last * UNEVEN
 
     def close(self) -> None:
         """Give frames and sessions back."""
@@ -165,7 +187,7 @@ class Interpolate(Stage):
 
     def _own_times(self, frame: Frame) -> Iterator[Frame]:
         """Yield a frame at its own time and at its repeats'."""
-        self._first = frame
+        self._held.append(frame)
         times = (frame.pts, *frame.repeats)
         for number, pts in enumerate(times):
             shown = frame.share()
@@ -178,8 +200,7 @@ class Interpolate(Stage):
             elif frame.duration is not None:
                 shown.duration = frame.time + frame.duration - shown.time
             yield shown
-        self._first = None
-        frame.release()
+        self._held.popleft().release()
 
     def _between(self, grid: Grid, first: Frame, second: Frame) -> Iterator[Frame]:
         """Yield the pictures at grid times from `first` on and before `second`."""

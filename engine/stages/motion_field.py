@@ -53,6 +53,7 @@ class MotionField:
     Attributes
     ----------
     shape : (5, h, w) of the array that `find` writes: flow (4) and mask (1)
+    look_ahead : frames that come after the second of a pair before motion between the two is asked for
     cell : full-size pixels per value of it
     verdicts : what was done so far, how often
 
@@ -77,7 +78,7 @@ class MotionField:
         self._find_fine = _finder(fine, card)
         frame = None if fine.frame is None else fine.frame.shape
         self._frame_serves = frame_serves(model, spec, divisor, frame, has_flow=fine.has_flow)
-        self.shape, self.cell = fine.shape, fine.cell
+        self.shape, self.cell, self.look_ahead = fine.shape, fine.cell, fine.look_ahead
         self._check = MotionCheck(*fine.padded, self._span)
         self._coarse: CoarseLook | None = None
         if looks_twice(scale, fine.first.shape, has_flow=fine.has_flow):
@@ -92,15 +93,39 @@ class MotionField:
         """Whether the last `find` left a picture of full size that is to be shown, for `write_frame`."""
         return self._frame is not None
 
-    def see(self, pixels: Planes) -> None:
-        """Make the last frame seen the first, and `pixels` (C, H, W) the second."""
+    def see(self, pixels: Planes, *, is_even: bool = False) -> None:
+        """Take the shot's next frame.
+
+        The pair that motion is asked for is then this frame and the one before it, or with `look_ahead` the one before
+        that and the one before it.
+
+        Parameters
+        ----------
+        pixels : (C, H, W)
+        is_even : whether the frame is as far from the one before as that was from the one before it, so that motion
+            there says how motion goes on here
+        """
         self._fine.advance()
-        second = self._fine.second[0]
-        for channel, target in enumerate(second):
+        newest = self._fine.newest[0]
+        for channel, target in enumerate(newest):
             self._fine.fill(self._plane_of(pixels, channel), target)
         if (self._low, self._span) != (0.0, 1.0):
-            np.multiply(second, self._span, out=second)
-            np.add(second, self._low, out=second)
+            np.multiply(newest, self._span, out=newest)
+            np.add(newest, self._low, out=newest)
+        self._fine.look(is_even=is_even)
+        self._begin_pair()
+
+    def finish(self) -> None:
+        """Say that the shot has no further frame; with `look_ahead` the pair is now its last two."""
+        self._fine.finish()
+        self._begin_pair()
+
+    def clear(self) -> None:
+        """Forget the shot."""
+        self._fine.clear()
+
+    def _begin_pair(self) -> None:
+        second = self._fine.second[0]
         self._check.see(second[len(second) // 2])
         self._find_fine.begin()
         self._takes_coarse = None
@@ -242,9 +267,7 @@ class CoarseLook:
 
     def begin(self) -> None:
         """Look at the pair of pictures that the other sees now."""
-        for given, taken in ((self._fine.first, self._half.first), (self._fine.second, self._half.second)):
-            for plane, target in zip(given[0], taken[0], strict=True):
-                self._half.fill(plane, target)
+        self._half.look_at(self._fine.first, self._fine.second)
         self._find_half.begin()
 
     def find(self, timestep: float, out: Planes) -> None:

@@ -7,13 +7,14 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def warp(picture: Tensor, flow: Tensor) -> Tensor:
-    """Sample a picture at ``x + flow``, bilinear, edges repeated.
+def warp(picture: Tensor, flow: Tensor, mode: str = "bilinear") -> Tensor:
+    """Sample a picture at ``x + flow``, edges repeated.
 
     Parameters
     ----------
     picture : float (N, C, h, w)
     flow : float32 (N, 2, h, w), x then y, in this picture's own pixels
+    mode : bilinear, or bicubic (cubic convolution with a = -0.75, as OpenCV has it)
 
     Returns
     -------
@@ -26,7 +27,7 @@ def warp(picture: Tensor, flow: Tensor) -> Tensor:
     grid_y = (flow[:, 1:2] + y + 0.5) * (2.0 / height) - 1.0
     grid = torch.cat([grid_x, grid_y], 1).permute(0, 2, 3, 1)
     # A half-precision grid is off by tenths of a pixel, so sampling stays in float32.
-    return functional.grid_sample(picture.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return functional.grid_sample(picture.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 def upsample(x: Tensor, factor: int) -> Tensor:

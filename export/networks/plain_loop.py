@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from engine.errors import UnsupportedModelError
 from engine.model import Model
-from engine.stages.flow_model import GivenMotion
+from engine.stages.given_motion import CELL, GivenMotion
 from export.networks.film_colorize import FilmColorize
 from export.networks.film_interpolate import FilmInterpolate
 from export.networks.film_restore import FilmRestore
+from export.networks.motion import upsample, warp
 
 NETWORKS: Mapping[str, type[nn.Module]] = {
     "enhance": FilmRestore,
@@ -92,20 +93,24 @@ class PlainLoop:
             yield network(torch.cat(near, 1), neutral, torch.ones(1))[0].clamp(0, 1)
 
     def _doubled(self, film: Iterator[Tensor]) -> Iterator[Tensor]:
-        network, first, given = self._networks.get("interpolate"), None, None
-        for second in film:
-            if network is not None and first is not None:
-                motion: tuple[Tensor, ...] = ()
-                if "motion" in self._models["interpolate"].inputs:
-                    given = given or GivenMotion(*first.shape[-2:])
-                    given.find(first[0, 0].numpy(), second[0, 0].numpy())
-                    motion = (torch.from_numpy(given.tensor),)
-                flow, mask = network(first, second, torch.full((1,), 0.5), *motion)[:2]
-                size = (first.shape[-2], first.shape[-1])
-                flow, mask = (functional.interpolate(part, size=size, mode="bilinear") for part in (flow, mask))
-                yield mask * warp(first, flow[:, :2]) + (1 - mask) * warp(second, flow[:, 2:])
-            yield second
-            first = second
+        network = self._networks.get("interpolate")
+        if network is None:
+            yield from film
+            return
+        given: GivenMotion | None = None
+        held: list[Tensor] = []
+        for picture in film:
+            given = given or GivenMotion(picture.shape[-2], picture.shape[-1])
+            given.append(picture[0, 0].numpy())
+            held.append(picture)
+            if len(held) > 2:
+                yield held[0]
+                yield _between(network, given, held.pop(0), held[0])
+        if given is not None and len(held) > 1:
+            given.finish()
+            yield held[0]
+            yield _between(network, given, held.pop(0), held[0])
+        yield from held
 
     def _coloured(self, film: Iterator[Tensor]) -> Iterator[Tensor]:
         network = self._networks.get("colorize")
@@ -125,11 +130,12 @@ class PlainLoop:
             yield functional.interpolate(made[0], size=(height, width), mode="bilinear")
 
 
-def warp(picture: Tensor, flow: Tensor) -> Tensor:
-    """Return the picture (1, 1, H, W) taken at each place plus flow (1, 2, H, W), x then y, pixels."""
-    height, width = picture.shape[-2:]
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    x = (columns + flow[:, 0] + 0.5) * 2 / width - 1
-    y = (rows + flow[:, 1] + 0.5) * 2 / height - 1
-    grid = torch.stack((x, y), -1)
-    return functional.grid_sample(picture, grid, mode="bilinear", padding_mode="border", align_corners=False)
+def _between(network: nn.Module, given: GivenMotion, first: Tensor, second: Tensor) -> Tensor:
+    """Return the picture in the middle of two (1, 1, H, W)."""
+    given.aim(0.5)
+    flow, mask = network(
+        first, second, torch.full((1,), 0.5), torch.from_numpy(given.motion), torch.from_numpy(given.evidence)
+    )
+    flow, mask = upsample(flow, CELL), upsample(mask, CELL)
+    mixed = mask * warp(first, flow[:, :2], "bicubic") + (1 - mask) * warp(second, flow[:, 2:], "bicubic")
+    return mixed.clamp(0, 1)

@@ -1,9 +1,9 @@
-"""Train film-interpolate on real clips, and on photographs in motion whose flow is known.
+"""Train film-interpolate on real clips, and on photographs in motion.
 
 ``python -m export.training.interpolate --data DIR --out DIR --minutes 35 [--resume]``
 
-The picture made by warping must look like the true one between; flow is led by the known motion of the photographs
-and, in real clips, by OpenCV's DIS flow from the true frame between to both neighbours, which the network never sees.
+The network is given what the runtime would give it (`engine.stages.given_motion`), and the picture it makes must look
+like the true one between.
 """
 
 from __future__ import annotations
@@ -20,19 +20,26 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.stages.flow_model import GivenMotion
+from engine.stages.given_motion import CELL, GivenMotion
 from export.networks.film_interpolate import FilmInterpolate
 from export.networks.motion import upsample, warp
 from export.training.footage import load_footage
 from export.training.loop import add_run_arguments, run_settings, train
-from export.training.motion import clip_piece, layered_flow, moving_photo
+from export.training.motion import clip_piece, moving_photo
 from export.training.pool import Pool, step_generator
 from export.training.restore import psnr
 
 PIECE = 288
 GAPS = (2, 2, 2, 3, 3, 4, 4, 6, 8)
-FLOW_WEIGHT = 0.006
-TEACHER_WEIGHT = 0.003
+UNEVEN = 0.3
+"""How much photographs in motion speed up or slow down: of a unit of time squared."""
+
+MISSING = 0.12
+"""How often a frame before, or after, is missing."""
+
+AS_FILMED = 0.5
+"""Of the pieces of clips, how many keep the clip's own pixels: enlarged or reduced ones are blurred otherwise."""
+
 PLACE = 32
 """Side of the squares over which errors are averaged before their logarithm is taken, pixels."""
 
@@ -43,23 +50,18 @@ class Moment:
 
     Attributes
     ----------
-    first, middle, second : float32 (1, H, W), 0..1
+    first, second : float32 (1, H, W), 0..1, what the network is shown; sometimes with a little noise and flicker
+    middle : float32 (1, H, W), the truth
     timestep : when the middle is, in (0, 1)
-    flow : float32 (4, H/4, W/4), from the middle to first and to second, full-size pixels: the truth, or nearly
-    flow_weight : how far the flow is to be believed
-    seen_first, seen_second : float32 (1, H, W), what the network is shown; sometimes a little noise and flicker
-    motion : float32 (4, H/4, W/4), between these two as the runtime finds it, full-size pixels
+    motion, evidence : as the runtime gives them, float32 (8, H/4, W/4) and (6, H/4, W/4)
     """
 
     first: np.ndarray
-    middle: np.ndarray
     second: np.ndarray
+    middle: np.ndarray
     timestep: float
-    flow: np.ndarray
-    flow_weight: float
-    seen_first: np.ndarray
-    seen_second: np.ndarray
     motion: np.ndarray
+    evidence: np.ndarray
 
 
 class InterpolateRecipe:
@@ -90,30 +92,20 @@ class InterpolateRecipe:
         return FilmInterpolate()
 
     def loss(self, network: nn.Module, step: int) -> tuple[Tensor, Mapping[str, float]]:
-        """Return the loss of one step: the picture made along the flow, its edges, and the flow itself."""
+        """Return the loss of one step: of the picture made along the flow."""
         assert isinstance(network, FilmInterpolate)
         rng = step_generator(self._seed, step)
         moments = self._pool.at(step)
         samples = [self._sample(moments[int(rng.integers(len(moments)))], rng) for _ in range(self._batch)]
-        first, middle, second, timestep, flow, weight, seen_first, seen_second, motion = (
+        first, second, middle, timestep, motion, evidence = (
             torch.from_numpy(np.stack(parts)) for parts in zip(*samples, strict=True)
         )
-        total = torch.zeros(())
-        for share, result in zip((0.3, 1.0), network.stages(seen_first, seen_second, timestep, motion), strict=True):
-            found = result[:, :4] * 4.0
-            distance = torch.sqrt(((found - flow) ** 2).unflatten(1, (2, 2)).sum(2) + 1e-2)
-            # Logarithmic: what is hidden or jumped too far must not drown what can be learned.
-            total = total + share * (torch.log1p(distance).mean((1, 2, 3)) * weight).mean()
-            made = blend(first, second, upsample(found, 4), upsample(network.mask(result, timestep), 4))
-            error = made - middle
-            # The logarithm weighs a place by how much better it could be in dB, not by how much is hidden in it.
-            squares = functional.avg_pool2d(error.float() ** 2, PLACE)
-            total = total + share * (0.02 * torch.log(squares + 3e-6).mean() + 0.5 * _charbonnier(error))
-        figures = {
-            "epe": float(distance.detach().mean()),
-            "psnr": -10 * float(np.log10(float((error.detach() ** 2).mean()) + 1e-9)),
-        }
-        return total, figures
+        flow, mask = network(first, second, timestep, motion, evidence)
+        error = blend(first, second, flow, mask) - middle
+        # The logarithm weighs a place by how much better it could be in dB, not by how much is hidden in it.
+        squares = functional.avg_pool2d(error**2, PLACE)
+        total = 0.02 * torch.log(squares + 1e-6).mean() + 0.5 * torch.sqrt(error**2 + 1e-6).mean()
+        return total, {"psnr": -10 * float(np.log10(float((error.detach() ** 2).mean()) + 1e-9))}
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -140,110 +132,112 @@ class InterpolateRecipe:
         gap = GAPS[int(rng.integers(len(GAPS)))]
         at = int(rng.integers(1, gap))
         clip = self._train.clips[int(rng.integers(len(self._train.clips)))]
-        piece = clip_piece(clip, (0, at, gap), PIECE, rng, zoom=(0.8, 1.5))
-        first, middle, second = (grey(picture) for picture in piece)
-        flow = np.concatenate([dis_flow(middle, first), dis_flow(middle, second)])
-        return _moment(first, middle, second, at / gap, flow, TEACHER_WEIGHT, rng)
+        zoom = (1.0, 1.0) if rng.random() < AS_FILMED else (0.8, 1.5)
+        before, first, middle, second, after = clip_piece(
+            clip, (0, gap, gap + at, 2 * gap, 3 * gap), PIECE, rng, zoom=zoom
+        )
+        return _moment((before, first, second, after), middle, at / gap, rng)
 
     def _from_photos(self, rng: np.random.Generator) -> Moment:
         if not self._train.photos:
             return self._from_clip(rng)
         timestep = float(rng.uniform(0.1, 0.9)) if rng.random() < 0.5 else 0.5
-        times = np.array([0.0, timestep, 1.0])
-        frames, stack, top = moving_photo(
+        times = np.array([-1.0, 0.0, timestep, 1.0, 2.0])
+        times += rng.uniform(-UNEVEN, UNEVEN) * times * (times - 1.0)
+        before, first, middle, second, after = moving_photo(
             self._train.photos, times, PIECE, rng, speed=40, layers=int(rng.integers(0, 4))
         )
-        first, middle, second = (grey(frame) for frame in frames)
-        flow = np.concatenate([layered_flow(stack, top, 1, 0), layered_flow(stack, top, 1, 2)])
-        return _moment(first, middle, second, timestep, flow, FLOW_WEIGHT, rng)
+        return _moment((before, first, second, after), middle, timestep, rng)
 
     def _sample(self, moment: Moment, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
         """Crop, turn and mirror."""
         height, width = moment.first.shape[1:]
-        top, left = (4 * int(rng.integers(0, (extent - self._crop) // 4 + 1)) for extent in (height, width))
+        top, left = (CELL * int(rng.integers(0, (extent - self._crop) // CELL + 1)) for extent in (height, width))
         cut = np.s_[:, top : top + self._crop, left : left + self._crop]
-        small = np.s_[:, top // 4 : (top + self._crop) // 4, left // 4 : (left + self._crop) // 4]
-        pictures = [p[cut] for p in (moment.first, moment.middle, moment.second, moment.seen_first, moment.seen_second)]
-        flows = [moment.flow[small].copy(), moment.motion[small].copy()]
+        small = np.s_[:, top // CELL : (top + self._crop) // CELL, left // CELL : (left + self._crop) // CELL]
+        pictures = [p[cut] for p in (moment.first, moment.second, moment.middle)]
+        given = np.concatenate([moment.motion[small], moment.evidence[small]])
         timestep = moment.timestep
         if rng.random() < 0.5:
-            pictures, flows = [p[..., ::-1] for p in pictures], [f[..., ::-1].copy() for f in flows]
-            for flow in flows:
-                flow[0::2] *= -1
+            pictures, given = [p[..., ::-1] for p in pictures], given[..., ::-1].copy()
+            given[0:8:2] *= -1
         if rng.random() < 0.5:
-            pictures, flows = [p[..., ::-1, :] for p in pictures], [f[..., ::-1, :].copy() for f in flows]
-            for flow in flows:
-                flow[1::2] *= -1
+            pictures, given = [p[..., ::-1, :] for p in pictures], given[..., ::-1, :].copy()
+            given[1:8:2] *= -1
         if rng.random() < 0.3:
             pictures = [p.transpose(0, 2, 1) for p in pictures]
-            flows = [f.transpose(0, 2, 1)[[1, 0, 3, 2]] for f in flows]
-        first, middle, second, seen_first, seen_second = (np.ascontiguousarray(p) for p in pictures)
-        flow, motion = (np.ascontiguousarray(f) for f in flows)
+            given = given.transpose(0, 2, 1)[[1, 0, 3, 2, 5, 4, 7, 6, *range(8, 14)]]
         if rng.random() < 0.5:
-            first, second, seen_first, seen_second = second, first, seen_second, seen_first
-            flow, motion, timestep = flow[[2, 3, 0, 1]], motion[[2, 3, 0, 1]], 1 - timestep
-        weight = np.float32(moment.flow_weight)
-        return first, middle, second, np.float32([timestep]), flow, weight, seen_first, seen_second, motion
+            pictures = [pictures[1], pictures[0], pictures[2]]
+            given = given[[2, 3, 0, 1, 6, 7, 4, 5, 8, 9, 10, 11, 13, 12]]
+            given[10] *= -1
+            timestep = 1 - timestep
+        first, second, middle = (np.ascontiguousarray(p) for p in pictures)
+        motion, evidence = np.ascontiguousarray(given[:8]), np.ascontiguousarray(given[8:])
+        return first, second, middle, np.float32([timestep]), motion, evidence
 
 
-def _moment(
-    first: np.ndarray,
-    middle: np.ndarray,
-    second: np.ndarray,
-    timestep: float,
-    flow: np.ndarray,
-    flow_weight: float,
-    rng: np.random.Generator,
-) -> Moment:
-    """Make a moment of pictures (H, W) and flow (4, H, W); in three of ten the network sees noise and flicker."""
-    seen = [first, second]
-    if rng.random() < 0.3:
-        noise = np.float32(rng.uniform(0, 0.02))
-        seen = [
-            np.float32(rng.normal(1, 0.01)) * p + noise * rng.standard_normal(p.shape, np.float32)
-            for p in (first, second)
+def _moment(frames: Sequence[np.ndarray], middle: np.ndarray, timestep: float, rng: np.random.Generator) -> Moment:
+    """Make a moment of pictures (3, H, W), those before and after among them; in two of ten the network sees noise."""
+    pictures: list[np.ndarray | None] = [grey(frame) for frame in frames]
+    if rng.random() < 0.2:
+        noise = np.float32(rng.uniform(0, 0.015))
+        pictures = [
+            np.float32(rng.normal(1, 0.01)) * p + noise * rng.standard_normal(p.shape, np.float32) for p in pictures
         ]
+    for outer in (0, 3):
+        if rng.random() < MISSING:
+            pictures[outer] = None
+    before, first, second, after = pictures
+    motion, evidence = given_to_network(before, first, second, after, timestep)
     return Moment(
         first=first[None],
-        middle=middle[None],
         second=second[None],
+        middle=grey(middle)[None],
         timestep=timestep,
-        flow=quartered(flow),
-        flow_weight=flow_weight,
-        seen_first=seen[0][None],
-        seen_second=seen[1][None],
-        motion=motion_between(*seen),
+        motion=motion,
+        evidence=evidence,
     )
 
 
-def quartered(flow: np.ndarray) -> np.ndarray:
-    """Average 4x4 places of a flow (C, H, W), H and W multiples of 4; values stay as they are."""
-    count, height, width = flow.shape
-    return flow.reshape(count, height // 4, 4, width // 4, 4).mean((2, 4), dtype=np.float32)
-
-
-def motion_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return motion (4, H/4, W/4) between pictures (H, W), H and W multiples of 4, with the runtime's own code."""
+def given_to_network(
+    before: np.ndarray | None, first: np.ndarray, second: np.ndarray, after: np.ndarray | None, timestep: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return motion (8, H/4, W/4) and evidence (6, H/4, W/4) of pictures (H, W), with the runtime's own code."""
     given = GivenMotion(*first.shape)
-    given.find(np.ascontiguousarray(first), np.ascontiguousarray(second))
-    return given.tensor[0]
+    for picture in (before, first, second, after):
+        if picture is not None:
+            given.append(np.ascontiguousarray(picture))
+    if after is None:
+        given.finish()
+    given.aim(timestep)
+    return given.motion[0], given.evidence[0]
 
 
 def blend(first: Tensor, second: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-    """Warp pictures (N, C, h, w) along flow (N, 4, h, w), in own pixels, and blend them by mask (N, 1, h, w)."""
-    return mask * warp(first, flow[:, 0:2]) + (1 - mask) * warp(second, flow[:, 2:4])
+    """Warp pictures (N, C, H, W) along flow (N, 4, H/4, W/4), bicubic, and blend them by mask, as the runtime does."""
+    flow, mask = upsample(flow, CELL), upsample(mask, CELL)
+    return mask * warp(first, flow[:, 0:2], "bicubic") + (1 - mask) * warp(second, flow[:, 2:4], "bicubic")
 
 
-def make_between(network: nn.Module, first: np.ndarray, second: np.ndarray, timestep: float) -> np.ndarray:
-    """Make the picture at a moment between two, as the runtime does: float32 (H, W), 0..1, any size."""
-    height, width = first.shape
+def make_between(network: nn.Module, frames: Sequence[np.ndarray | None], timestep: float) -> np.ndarray:
+    """Make the picture at a moment, as the runtime does: float32 (H, W), 0..1, any size.
+
+    Parameters
+    ----------
+    frames : the one before the two, if any, the two, and the one after; float32 (H, W)
+    """
+    height, width = next(frame.shape for frame in frames if frame is not None)
     multiple = FilmInterpolate.size_multiple
     pad = ((0, -height % multiple), (0, -width % multiple))
-    pair = [torch.from_numpy(np.pad(p, pad, mode="reflect")[None, None]) for p in (first, second)]
+    before, first, second, after = (None if p is None else np.pad(p, pad, mode="reflect") for p in frames)
+    assert first is not None
+    assert second is not None
+    given = [torch.from_numpy(part[None]) for part in given_to_network(before, first, second, after, timestep)]
+    pair = [torch.from_numpy(p[None, None]) for p in (first, second)]
     with torch.no_grad():
-        motion = torch.from_numpy(motion_between(*(p[0, 0].numpy() for p in pair))[None])
-        flow, mask = network(*pair, torch.tensor([timestep]), motion)
-        return blend(*pair, upsample(flow, 4), upsample(mask, 4))[0, 0, :height, :width].numpy()
+        flow, mask = network(*pair, torch.tensor([timestep]), *given)
+        return blend(*pair, flow, mask)[0, 0, :height, :width].numpy()
 
 
 def dis_between(first: np.ndarray, second: np.ndarray, timestep: float) -> np.ndarray:
@@ -271,12 +265,13 @@ def held_out_scores(network: nn.Module, clip: np.ndarray, gap: int, at: int, *, 
     """Return [model, blend, dis] PSNR at a few moments of a clip, uint8 (T, H, W, 3)."""
     scores = []
     for start in np.linspace(0, len(clip) - gap - 1, moments).astype(int):
-        first, middle, second = (
-            grey(clip[start + k].transpose(2, 0, 1).astype(np.float32) / 255) for k in (0, at, gap)
+        before, first, middle, second, after = (
+            grey(clip[start + k].transpose(2, 0, 1).astype(np.float32) / 255) if 0 <= start + k < len(clip) else None
+            for k in (-gap, 0, at, gap, 2 * gap)
         )
         timestep = at / gap
         made = (
-            make_between(network, first, second, timestep),
+            make_between(network, (before, first, second, after), timestep),
             (1 - timestep) * first + timestep * second,
             dis_between(first, second, timestep),
         )
@@ -287,10 +282,6 @@ def held_out_scores(network: nn.Module, clip: np.ndarray, gap: int, at: int, *, 
 def grey(picture: np.ndarray) -> np.ndarray:
     """Return the luma (H, W) of RGB (3, H, W), float32, 0..1."""
     return 0.299 * picture[0] + 0.587 * picture[1] + 0.114 * picture[2]
-
-
-def _charbonnier(error: Tensor) -> Tensor:
-    return torch.sqrt(error.float() ** 2 + 1e-6).mean()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Short clean clips to learn from: pieces of real clips, and photographs set in motion with known flow."""
+"""Short clean clips to learn from: pieces of real clips, and photographs set in motion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
+class _Layer:
     """A photograph moving through the picture.
 
     Attributes
@@ -67,7 +67,7 @@ def clip_piece(
 
 def moving_photo(
     photos: Sequence[np.ndarray], times: np.ndarray, size: int, rng: np.random.Generator, *, speed: float, layers: int
-) -> tuple[np.ndarray, list[Layer], np.ndarray]:
+) -> np.ndarray:
     """Set photographs in motion: a background under a camera move and layers moving on their own.
 
     Parameters
@@ -81,9 +81,7 @@ def moving_photo(
 
     Returns
     -------
-    frames : float32 (T, 3, size, size), 0..1
-    stack : the layers, background first
-    top : int64 (T, size, size), index of the layer seen at each pixel
+    float32 (T, 3, size, size), 0..1
     """
     stack = [_layer(photos[int(rng.integers(len(photos)))], times, size, rng, speed, is_background=True)]
     stack += [
@@ -91,7 +89,6 @@ def moving_photo(
         for _ in range(layers)
     ]
     frames = np.empty((len(times), 3, size, size), np.float32)
-    top = np.zeros((len(times), size, size), np.int64)
     for index in range(len(times)):
         picture = np.zeros((size, size, 3), np.float32)
         for number, layer in enumerate(stack):
@@ -107,39 +104,13 @@ def moving_photo(
             if number:
                 cover = cv2.warpAffine(layer.cover, layer.moves[index], (size, size), borderMode=border)[..., None]
             picture += (moved - picture) * cover
-            top[index][cover[..., 0] > 0.5] = number
         frames[index] = picture.transpose(2, 0, 1)
-    return frames, stack, top
-
-
-def layered_flow(stack: list[Layer], top: np.ndarray, origin: int, goal: int) -> np.ndarray:
-    """Return the motion from one frame to another where each layer is on top.
-
-    Parameters
-    ----------
-    stack, top : as `moving_photo` gives them
-    origin, goal : frame numbers
-
-    Returns
-    -------
-    float32 (2, size, size), x then y, pixels
-    """
-    size = top.shape[1]
-    y, x = np.mgrid[0:size, 0:size].astype(np.float64)
-    points = np.stack([x, y, np.ones_like(x)])
-    flow = np.zeros((2, size, size), np.float32)
-    for number, layer in enumerate(stack):
-        back = cv2.invertAffineTransform(layer.moves[origin])
-        source = np.tensordot(back, points, 1)
-        there = np.tensordot(layer.moves[goal], np.concatenate([source, points[2:]]), 1)
-        seen = top[origin] == number
-        flow[:, seen] = (there - points[:2])[:, seen]
-    return flow
+    return frames
 
 
 def _layer(
     photo: np.ndarray, times: np.ndarray, size: int, rng: np.random.Generator, speed: float, *, is_background: bool
-) -> Layer:
+) -> _Layer:
     height, width = photo.shape[:2]
     reach = size * (rng.uniform(1.0, 1.6) if is_background else rng.uniform(0.5, 1.1))
     scale = reach / min(height, width)
@@ -156,7 +127,7 @@ def _layer(
         at = middle + pace * time * np.array([np.cos(towards), np.sin(towards)])
         moves.append(np.column_stack([linear, at - linear @ (width / 2, height / 2)]))
     cover = np.ones((height, width), np.float32) if is_background else _blob(height, width, rng)
-    return Layer(picture=photo.astype(np.float32) / 255, cover=cover, moves=np.array(moves))
+    return _Layer(picture=photo.astype(np.float32) / 255, cover=cover, moves=np.array(moves))
 
 
 def _blob(height: int, width: int, rng: np.random.Generator) -> np.ndarray:

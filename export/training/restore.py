@@ -171,7 +171,7 @@ class RestoreRecipe:
             return piece[::-1] if rng.random() < 0.5 else piece
         speed = 24 * rng.random() ** 2
         times = np.arange(LENGTH, dtype=np.float64)
-        return moving_photo(footage.photos, times, size, rng, speed=speed, layers=int(rng.integers(0, 3)))[0]
+        return moving_photo(footage.photos, times, size, rng, speed=speed, layers=int(rng.integers(0, 3)))
 
     def _damaged(self, clean: np.ndarray, rng: np.random.Generator) -> Worn:
         kind = KINDS[int(rng.choice(len(KINDS), p=KIND_SHARES))]

@@ -25,6 +25,22 @@ def cases(element: Element) -> Iterator[Case]:
     yield _given("half the size", (32, 48), (16, 24), (2.0, 2.0), 4.0)
     yield _given("odd size, pixels shared", (33, 37), (15, 17), (1.5, 2.25), 4.0)
     yield _given("one place", (1, 1), (1, 1), (2.0, 2.0), 1e6)
+    for label, size, spread, timestep in (
+        ("odd size", (19, 37), 6.0, 0.25),
+        ("ways out of the picture", (9, 33), 400.0, 0.75),
+        ("ways all alike", (11, 13), 0.0, 0.5),
+        ("one place", (1, 1), 3.0, 0.5),
+    ):
+        yield _aim(element, label, size, spread, timestep)
+        yield _believe(label, size, spread)
+        yield _compare(element, label, size, spread)
+    for label, size, spread, has in (
+        ("odd size", (19, 37), 6.0, (True, True)),
+        ("the shot begins, ways out of the picture", (9, 33), 400.0, (False, True)),
+        ("the shot ends", (11, 13), 2.0, (True, False)),
+        ("two pictures alone, one place", (1, 1), 3.0, (False, False)),
+    ):
+        yield _bend(label, size, spread, has)
     yield _enlarge("twice as fine", (9, 21), 2, (18, 42), 4.0)
     yield _enlarge("ends before the finer grid does", (9, 21), 2, (17, 37), 4.0)
     yield _enlarge("one place", (1, 1), 2, (1, 2), 1e4)
@@ -129,6 +145,103 @@ def _given(label: str, source: Size, size: Size, scale: tuple[float, float], spr
         domain=(size[1], size[0], 4),
         expected={"given": between.between_given(forward, backward, *size, scale)},
         tolerance=2e-6 * max(1.0, spread),
+    )
+
+
+def _aim(element: Element, label: str, size: Size, spread: float, timestep: float) -> Case:
+    first, second = (picture(seed, (1, *size), element) for seed in (21, 22))
+    ways = _planes(23, (4, *size), spread)
+    settings = (4.0, timestep, 0.02, 0.15)
+    wide = (first.astype(np.float32), second.astype(np.float32))
+    return Case(
+        kernel="between_aim",
+        label=label,
+        arguments={
+            "first": first,
+            "second": second,
+            "ways": ways,
+            "motion": _empty(4, *size),
+            "width": size[1],
+            "height": size[0],
+            **dict(zip(("cell", "timestep", "undecided", "share"), settings, strict=True)),
+        },
+        domain=(size[1], size[0], 1),
+        expected={"motion": between.between_aim(*wide, ways, *settings)},
+        tolerance=2e-5 * max(1.0, spread),
+    )
+
+
+def _believe(label: str, size: Size, spread: float) -> Case:
+    ways = _planes(24, (4, *size), spread)
+    ways[2:] = -ways[:2] + _planes(25, (2, *size), 1.0)  # most come back
+    settings = (4.0, 0.2, 0.3)
+    return Case(
+        kernel="between_believe",
+        label=label,
+        arguments={
+            "ways": ways,
+            "trust": _empty(2, *size),
+            "width": size[1],
+            "height": size[0],
+            **dict(zip(("cell", "share", "miss"), settings, strict=True)),
+        },
+        domain=(size[1], size[0], 2),
+        expected={"trust": between.between_believe(ways, *settings)},
+        tolerance=2e-5 * max(1.0, spread),
+    )
+
+
+def _bend(label: str, size: Size, spread: float, has: tuple[bool, bool]) -> Case:
+    pairs = [(_planes(seed, (4, *size), spread), picture(seed, (2, *size), "float32")) for seed in (26, 27, 28)]
+    line = _planes(29, (4, *size), spread)
+    beside = [pair if is_there else None for pair, is_there in zip((pairs[0], pairs[2]), has, strict=True)]
+    bends, beliefs = between.between_bend(beside[0], pairs[1], beside[1], line, 4.0, 0.25)
+    named = {
+        f"{prefix}{name}": planes
+        for prefix, pair in zip(("before_", "", "after_"), pairs, strict=True)
+        for name, planes in zip(("ways", "trust"), pair, strict=True)
+    }
+    return Case(
+        kernel="between_bend",
+        label=label,
+        arguments={
+            **named,
+            "motion": np.concatenate([line, _empty(4, *size)]),
+            "belief": _empty(2, *size),
+            "width": size[1],
+            "height": size[0],
+            "has_before": int(has[0]),
+            "has_after": int(has[1]),
+            "cell": 4.0,
+            "timestep": 0.25,
+        },
+        domain=(size[1], size[0], 2),
+        expected={"motion": np.concatenate([line, bends]), "belief": beliefs},
+        tolerance=1e-5 * max(1.0, spread),
+    )
+
+
+def _compare(element: Element, label: str, size: Size, spread: float) -> Case:
+    times = 2 if size[0] > 1 else 3
+    first, second = (picture(seed, (1, times * size[0], times * size[1]), element) for seed in (30, 31))
+    motion = _planes(32, (4, *size), spread)
+    expected = between.between_compare(first.astype(np.float32), second.astype(np.float32), motion, times, 0.5)
+    return Case(
+        kernel="between_compare",
+        label=label,
+        arguments={
+            "first": first,
+            "second": second,
+            "motion": motion,
+            "evidence": _empty(4, *size),
+            "width": size[1],
+            "height": size[0],
+            "times": times,
+            "scale": 0.5,
+        },
+        domain=(size[1], size[0], 1),
+        expected={"evidence": expected},
+        tolerance=1e-5 * max(1.0, spread),
     )
 
 

@@ -19,6 +19,9 @@ Numbers = npt.NDArray[np.int32]
 THREADS, BLOCK = 256, (8, 32)
 """Threads that add up, and the rows and columns of a block of them."""
 
+AROUND = 2
+"""Places to each side of one on which pictures are compared along motion."""
+
 VERDICT, SOURCE, COUNTS = 0, 1, 2
 """Where in a decision stand what to do, which motion serves, and how often each was done."""
 
@@ -46,6 +49,104 @@ def between_given(forward: Planes, backward: Planes, height: int, width: int, sc
     """Return motion there and back (4, height, width) of flows (2, h, w), by area, x and y times `scale`."""
     both = resized(np.concatenate([forward, backward]), height, width, area)
     return both * np.array([*scale, *scale], np.float32)[:, None, None]
+
+
+def between_aim(
+    first: Planes, second: Planes, ways: Planes, cell: float, timestep: float, undecided: float, share: float
+) -> Planes:
+    """Return motion (4, h, w) from a moment between two pictures to both, in pixels.
+
+    Parameters
+    ----------
+    first, second : (1, h, w), the pictures, one value for each place of the motion
+    ways : (4, h, w), motion from the first to the second and back, x and y, in pixels
+    cell : pixels to a place
+    timestep : of the moment
+    undecided, share : by how much more, of a range of 1 and of what they differ along the best proposal, pictures may
+        differ along another until it counts 1/e as much
+    """
+    before, after = np.float32(-timestep), np.float32(1 - timestep)
+    forward = np.concatenate([before * ways[:2], after * ways[:2]])
+    backward = np.concatenate([-before * ways[2:], -after * ways[2:]])
+    proposals = np.stack([forward, backward, (forward + backward) / 2])
+    rows, columns = np.indices(first.shape[1:], np.float32)
+    apart: list[Planes] = []
+    for x0, y0, x1, y1 in proposals / np.float32(cell):
+        change = np.abs(bilinear(first, columns + x0, rows + y0) - bilinear(second, columns + x1, rows + y1))[0]
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(change, AROUND, mode="edge"), (2 * AROUND + 1,) * 2)
+        apart.append(around.mean(axis=(2, 3), dtype=np.float64).astype(np.float32))
+    least = np.min(apart, axis=0)
+    weights = np.exp((least - np.stack(apart)) / (share * least + undecided))
+    return ((weights[:, None] * proposals).sum(axis=0) / weights.sum(axis=0)).astype(np.float32)
+
+
+def between_believe(ways: Planes, cell: float, share: float, miss: float) -> Planes:
+    """Return how far motion there and back (4, h, w), in pixels, is undone by the way back from where it leads.
+
+    Of both, (2, h, w): 1 where it is, 1/e where it misses by `miss` cells squared and `share` of both ways' squares.
+    """
+    rows, columns = np.indices(ways.shape[1:], np.float32)
+    cells = ways / np.float32(cell)
+    beliefs: list[Planes] = []
+    for there, back in ((cells[:2], cells[2:]), (cells[2:], cells[:2])):
+        returned = bilinear(back, columns + there[0], rows + there[1])
+        length = np.square(there).sum(axis=0) + np.square(returned).sum(axis=0)
+        beliefs.append(np.exp(-np.square(there + returned).sum(axis=0) / (share * length + miss)))
+    return np.stack(beliefs).astype(np.float32)
+
+
+def between_bend(
+    before: tuple[Planes, Planes] | None,
+    here: tuple[Planes, Planes],
+    after: tuple[Planes, Planes] | None,
+    line: Planes,
+    cell: float,
+    timestep: float,
+) -> tuple[Planes, Planes]:
+    """Return by how much the place at a moment lies off the line, (4, h, w) in pixels, and how far that is believed.
+
+    Parameters
+    ----------
+    before, here, after : motion there and back (4, h, w), in pixels, and belief in it (2, h, w), of the pair of
+        pictures and those beside it; None: nothing is known
+    line : (4, h, w), motion from the moment to both pictures, in pixels
+    cell : pixels to a place
+    timestep : of the moment
+    """
+    ways, trust = here
+    rows, columns = np.indices(ways.shape[1:], np.float32)
+    bends, beliefs = np.zeros((4, *ways.shape[1:]), np.float32), np.zeros((2, *ways.shape[1:]), np.float32)
+    for side, (pair, way, back) in enumerate(((before, 0, 1), (after, 1, 0))):
+        if pair is None:
+            continue
+        other_ways, other_trust = pair
+        x, y = columns + line[2 * side] / np.float32(cell), rows + line[2 * side + 1] / np.float32(cell)
+        apart = ways[2 * way : 2 * way + 2] + other_ways[2 * back : 2 * back + 2]
+        bends[2 * side : 2 * side + 2] = bilinear(apart, x, y) * np.float32(0.5 * timestep * (1 - timestep))
+        beliefs[side] = bilinear((trust[way] * other_trust[back])[None], x, y)[0]
+    return bends, beliefs
+
+
+def between_compare(first: Planes, second: Planes, motion: Planes, times: int, scale: float) -> Planes:
+    """Return what speaks for motion and against it, (4, h, w).
+
+    The mean of how much pictures differ along it, and standing still; their mean difference along it, with its sign,
+    and their mean.
+
+    Parameters
+    ----------
+    first, second : (1, h times, w times)
+    motion : (4, h, w), from a moment to both
+    scale : turns motion into pixels of these pictures
+    """
+    height, width = first.shape[1:]
+    way = resized(motion[:4] * np.float32(scale), height, width, linear)
+    rows, columns = np.indices((height, width), np.float32)
+    one = bilinear(first, columns + way[0], rows + way[1])
+    other = bilinear(second, columns + way[2], rows + way[3])
+    seen = np.concatenate([np.abs(one - other), np.abs(first - second), one - other, (one + other) / 2])
+    places = seen.reshape(4, height // times, times, width // times, times)
+    return places.mean(axis=(2, 4), dtype=np.float64).astype(np.float32)
 
 
 def between_enlarge(flow: Planes, mask: Planes, times: int, height: int, width: int, gain: float) -> Planes:

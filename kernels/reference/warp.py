@@ -25,7 +25,7 @@ def warp_bicubic(picture: Planes, flow: Planes) -> Planes:
 
 
 def warp_blend(first: Planes, second: Planes, flow: Planes, mask: Planes, cell: int, reduction: int) -> Planes:
-    """Return the picture between two.
+    """Return the picture between two: at full size bicubic, clipped to [0, 1], smaller planes bilinear.
 
     Parameters
     ----------
@@ -36,8 +36,7 @@ def warp_blend(first: Planes, second: Planes, flow: Planes, mask: Planes, cell: 
     reduction : full-size pixels per pixel of the planes
     """
     motion, weight = _motion(flow, first, cell, reduction), _on_picture(mask, first, cell, reduction)
-    before, after = warp_bilinear(first, motion[:2]), warp_bilinear(second, motion[2:])
-    return (after + (before - after) * weight).astype(np.float32)
+    return _blended(first, second, motion, weight, reduction)
 
 
 def warp_blend_seen(
@@ -51,8 +50,14 @@ def warp_blend_seen(
     earlier, later = _on_picture(seen, first, cell, reduction) + LEAST_SEEN
     weight = (1 - timestep) * earlier / ((1 - timestep) * earlier + timestep * later)
     motion = _motion(flow, first, cell, reduction)
-    before, after = warp_bilinear(first, motion[:2]), warp_bilinear(second, motion[2:])
-    return (after + (before - after) * weight).astype(np.float32)
+    return _blended(first, second, motion, weight, reduction)
+
+
+def _blended(first: Planes, second: Planes, motion: Planes, weight: Planes, reduction: int) -> Planes:
+    carry = warp_bicubic if reduction == 1 else warp_bilinear
+    before, after = carry(first, motion[:2]), carry(second, motion[2:])
+    mixed = after + (before - after) * weight
+    return (np.clip(mixed, 0, 1) if reduction == 1 else mixed).astype(np.float32)
 
 
 def flow_seen(there: Planes, back: Planes) -> Planes:

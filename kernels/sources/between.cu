@@ -110,6 +110,134 @@ between_given(const float* forward, const float* backward, float* given, int fro
   given[(z * height + y) * width + x] = mean * (z % 2 ? scale_y : scale_x);
 }
 
+// That motion as it is seen from a moment between the two: where each place of the moment lies in both of them. Either
+// direction is a proposal, their mean a third; of them counts, place by place, along which the two pictures, as small as
+// the grid, look alike round about. `ways` holds the motion there and back in pixels, of which a place has `cell`.
+// engine/stages/given_motion.py has the same for the processor, and says why.
+const int PROPOSALS = 3, AROUND = 2;
+struct Proposals {
+  float way[PROPOSALS][4];
+};
+__device__ __forceinline__ Proposals proposals_at(const float* ways, int plane, int at, float timestep, float scale) {
+  Proposals made;
+  for (int axis = 0; axis < 4; axis++) {
+    float there = axis < 2 ? -timestep : 1.0f - timestep;
+    made.way[0][axis] = there * scale * ways[axis % 2 * plane + at];
+    made.way[1][axis] = -there * scale * ways[(2 + axis % 2) * plane + at];
+    made.way[2][axis] = 0.5f * (made.way[0][axis] + made.way[1][axis]);
+  }
+  return made;
+}
+
+KERNEL(32, 8, 1)
+between_aim(const real* first, const real* second, const float* ways, float* motion, int width, int height, float cell,
+            float timestep, float undecided, float share) {
+  int x = thread_x(), y = thread_y();
+  if (x >= width || y >= height) return;
+  int plane = width * height, count = (2 * AROUND + 1) * (2 * AROUND + 1);
+  float apart[PROPOSALS] = {0.0f, 0.0f, 0.0f};
+  for (int step = 0; step < count; step++) {
+    int column = clamp_int(x + step % (2 * AROUND + 1) - AROUND, 0, width - 1);
+    int row = clamp_int(y + step / (2 * AROUND + 1) - AROUND, 0, height - 1);
+    Proposals near = proposals_at(ways, plane, row * width + column, timestep, 1.0f / cell);
+    for (int k = 0; k < PROPOSALS; k++) {
+      const float* way = near.way[k];
+      apart[k] += fabsf(bilinear(first, width, width, height, column + way[0], row + way[1]) -
+                        bilinear(second, width, width, height, column + way[2], row + way[3]));
+    }
+  }
+  float least = fminf(fminf(apart[0], apart[1]), apart[2]) / count, total = 0.0f;
+  float weights[PROPOSALS];
+  for (int k = 0; k < PROPOSALS; k++) {
+    weights[k] = expf((least - apart[k] / count) / (share * least + undecided));
+    total += weights[k];
+  }
+  Proposals here = proposals_at(ways, plane, y * width + x, timestep, 1.0f);
+  for (int axis = 0; axis < 4; axis++) {
+    float sum = 0.0f;
+    for (int k = 0; k < PROPOSALS; k++) sum += weights[k] * here.way[k][axis];
+    motion[axis * plane + y * width + x] = sum / total;
+  }
+}
+
+// How far that motion, there (z = 0) and back (z = 1), is undone by the way back from where it leads: 1 where it is, 1/e
+// where it misses by `miss` cells squared and `share` of both ways' squares.
+KERNEL(32, 8, 1)
+between_believe(const float* ways, float* trust, int width, int height, float cell, float share, float miss) {
+  int x = thread_x(), y = thread_y(), z = thread_z();
+  if (x >= width || y >= height || z >= 2) return;
+  int plane = width * height, at = y * width + x;
+  const float* there = ways + 2 * z * plane;
+  const float* back = ways + 2 * (1 - z) * plane;
+  float there_x = there[at] / cell, there_y = there[plane + at] / cell;
+  float back_x = bilinear(back, width, width, height, x + there_x, y + there_y) / cell;
+  float back_y = bilinear(back + plane, width, width, height, x + there_x, y + there_y) / cell;
+  float length = there_x * there_x + there_y * there_y + back_x * back_x + back_y * back_y;
+  float miss_x = there_x + back_x, miss_y = there_y + back_y;
+  trust[z * plane + at] = expf(-(miss_x * miss_x + miss_y * miss_y) / (share * length + miss));
+}
+
+// By how much the place that both pictures show at the moment lies off the line between, for what both show speeds up,
+// slows down or turns: as the pair of pictures before says (z = 0), and the one after (z = 1), and how far each can be
+// believed. Motion and belief there and back, of the pair (`ways`, `trust`) and of those beside it. `motion` holds the
+// line; what it lies off goes into the planes behind it, the belief into two planes. Nothing is known of a pair that is
+// not there (`has_before`, `has_after`), or lasts longer or shorter.
+KERNEL(32, 8, 1)
+between_bend(const float* before_ways, const float* before_trust, const float* ways, const float* trust,
+             const float* after_ways, const float* after_trust, float* motion, float* belief, int width, int height,
+             int has_before, int has_after, float cell, float timestep) {
+  int x = thread_x(), y = thread_y(), z = thread_z();
+  if (x >= width || y >= height || z >= 2) return;
+  int plane = width * height, at = y * width + x;
+  float found[3] = {0.0f, 0.0f, 0.0f};
+  if (z ? has_after : has_before) {
+    const float* here = ways + 2 * z * plane;
+    const float* other = z ? after_ways : before_ways + 2 * plane;
+    const float* here_trust = trust + z * plane;
+    const float* other_trust = z ? after_trust : before_trust + plane;
+    float to_x = clamp_float(x + motion[2 * z * plane + at] / cell, 0.0f, width - 1.0f);
+    float to_y = clamp_float(y + motion[(2 * z + 1) * plane + at] / cell, 0.0f, height - 1.0f);
+    int left = (int)to_x, top = (int)to_y;
+    for (int tap = 0; tap < 4; tap++) {
+      int column = min(left + tap % 2, width - 1), row = min(top + tap / 2, height - 1), place = row * width + column;
+      float across = tap % 2 ? to_x - left : 1.0f - (to_x - left), down = tap / 2 ? to_y - top : 1.0f - (to_y - top);
+      float weight = across * down;
+      found[0] += weight * (here[place] + other[place]);
+      found[1] += weight * (here[plane + place] + other[plane + place]);
+      found[2] += weight * here_trust[place] * other_trust[place];
+    }
+  }
+  float share = 0.5f * timestep * (1.0f - timestep);
+  motion[(4 + 2 * z) * plane + at] = share * found[0];
+  motion[(5 + 2 * z) * plane + at] = share * found[1];
+  belief[z * plane + at] = found[2];
+}
+
+// What speaks for that motion and against it, of pictures of `times` x `times` pixels for each of its places, whose pixels
+// are `scale` of its own: the mean of how much they differ along it, and standing still; then their mean difference along
+// it, with its sign, and their mean.
+KERNEL(32, 8, 1)
+between_compare(const real* first, const real* second, const float* motion, float* evidence, int width, int height,
+                int times, float scale) {
+  int x = thread_x(), y = thread_y();
+  if (x >= width || y >= height) return;
+  int plane = width * height, wide = times * width, high = times * height;
+  float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+  for (int part = 0; part < times * times; part++) {
+    int column = times * x + part % times, row = times * y + part / times;
+    Corners at = corners(column, row, width, height, wide, high);
+    float way[4];
+    for (int axis = 0; axis < 4; axis++) way[axis] = scale * enlarged(motion + axis * plane, width, at);
+    float one = bilinear(first, wide, wide, high, column + way[0], row + way[1]);
+    float other = bilinear(second, wide, wide, high, column + way[2], row + way[3]);
+    sums[0] += fabsf(one - other);
+    sums[1] += fabsf(load(first[row * wide + column]) - load(second[row * wide + column]));
+    sums[2] += one - other;
+    sums[3] += 0.5f * (one + other);
+  }
+  for (int k = 0; k < 4; k++) evidence[k * plane + y * width + x] = sums[k] / (times * times);
+}
+
 // Motion found in smaller pictures, on the grid of the larger ones, which has `times` values for each of its own and may
 // end before it does; bilinear. `gain` pixels of the larger pictures are one of the smaller. A plane per z.
 KERNEL(32, 8, 1)

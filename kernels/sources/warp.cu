@@ -40,6 +40,18 @@ __device__ __forceinline__ Corners grid_corners(int x, int y, int flow_width, in
                  (flow_height * cell + reduction - 1) / reduction);
 }
 
+// A picture where the flow leads: at full size bicubic, which keeps it sharp, clipped to [0, 1] because that overshoots;
+// half-size chroma bilinear.
+__device__ __forceinline__ float carried(const real* picture, int pitch, int width, int height, float x, float y,
+                                         int reduction) {
+  if (reduction == 1) return bicubic(picture, pitch, width, height, x, y);
+  return bilinear(picture, pitch, width, height, x, y);
+}
+__device__ __forceinline__ float blended(float before, float after, float weight, int reduction) {
+  float value = mix(after, before, weight);
+  return reduction == 1 ? clamp_float(value, 0.0f, 1.0f) : value;
+}
+
 // Make the picture between two: both carried along the flow, the first weighing `mask`, the second the rest. All planes
 // of a pixel in one thread, which share its flow. Half-size chroma has reduction 2.
 KERNEL(32, 8, 1)
@@ -52,9 +64,9 @@ warp_blend(const real* first, const real* second, const float* flow, const float
   Ends ends = ends_of(flow, flow_pitch, flow_plane, at, x, y, reduction);
   float weight = enlarged(mask, flow_pitch, at);
   for (int z = 0; z < planes; z++) {
-    float before = bilinear(first + z * plane, pitch, width, height, ends.first_x, ends.first_y);
-    float after = bilinear(second + z * plane, pitch, width, height, ends.second_x, ends.second_y);
-    out[z * plane + y * pitch + x] = store(mix(after, before, weight));
+    float before = carried(first + z * plane, pitch, width, height, ends.first_x, ends.first_y, reduction);
+    float after = carried(second + z * plane, pitch, width, height, ends.second_x, ends.second_y, reduction);
+    out[z * plane + y * pitch + x] = store(blended(before, after, weight, reduction));
   }
 }
 
@@ -74,9 +86,9 @@ warp_blend_seen(const real* first, const real* second, const float* flow, const 
   float later = timestep * (enlarged(seen + flow_plane, flow_pitch, at) + least);
   float weight = earlier / (earlier + later);
   for (int z = 0; z < planes; z++) {
-    float before = bilinear(first + z * plane, pitch, width, height, ends.first_x, ends.first_y);
-    float after = bilinear(second + z * plane, pitch, width, height, ends.second_x, ends.second_y);
-    out[z * plane + y * pitch + x] = store(mix(after, before, weight));
+    float before = carried(first + z * plane, pitch, width, height, ends.first_x, ends.first_y, reduction);
+    float after = carried(second + z * plane, pitch, width, height, ends.second_x, ends.second_y, reduction);
+    out[z * plane + y * pitch + x] = store(blended(before, after, weight, reduction));
   }
 }
 

@@ -147,3 +147,21 @@ def test_what_tensorrt_folds_into_a_layer_onnx_runtime_does_not() -> None:
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)])
     assert set(place(model, ("one", "two")).tensors) == {"x", "a", "b", "c"}
     assert set(place(model, ("one", "two"), POINTWISE).tensors) == {"x", "b", "c"}
+
+
+@pytest.mark.parametrize("last", ["Sigmoid", "Tanh", "Relu"])
+def test_what_says_a_share_of_motion_may_be_rounded(last: str) -> None:
+    weight = tensor("w", [[[[1.0]]]])
+    nodes = [
+        helper.make_node("Conv", ["motion", "w"], ["a"], name="one"),
+        helper.make_node("Conv", ["a", "w"], ["word"], name="last"),
+        helper.make_node(last, ["word"], ["share"], name="share"),
+        helper.make_node("Mul", ["motion", "share"], ["flow"], name="bend"),
+    ]
+    shape = (1, 1, 4, 4)
+    values = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in ("motion", "flow")]
+    graph = helper.make_graph(nodes, "judge", values[:1], values[1:], [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    says_share = last != "Relu"
+    assert find_layers(model, tells_motion=True).candidates == (("one", "last") if says_share else ("one",))
+    assert find_layers(model).candidates == ("one",)

@@ -1,4 +1,6 @@
 import json
+import os
+import sys
 import threading
 import time
 import tracemalloc
@@ -13,6 +15,7 @@ from engine.errors import ConfigError, DeviceError, Interrupted, TimestampError
 from engine.frame import Frame
 from engine.pipeline import Pipeline
 from engine.run_report import Progress, RunReport
+from engine.thread_split import NICER
 from engine.trace import Trace
 from engine.types import FrameSpec
 from tests.support.chrome_trace import check_trace
@@ -35,6 +38,28 @@ def test_frames_come_out_in_order_with_their_times_and_all_buffers_come_back() -
     assert (report.frames_in, report.frames_out) == (50, 50)
     assert reader.pool.on_loan == sum(stage.pool.on_loan for stage in stages) == 0
     assert reader.closed
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+@pytest.mark.parametrize("has_model", [True, False])
+def test_the_stage_with_the_heaviest_model_has_the_processor_before_the_others(has_model: bool) -> None:
+    class Timed(Delay):
+        def __init__(self, name: str, seconds: float) -> None:
+            super().__init__(name, 1)
+            self._seconds = seconds
+            self.niceness: set[int] = set()
+
+        def measure(self, threads: int) -> float | None:
+            return self._seconds if has_model else None
+
+        def push(self, frame: Frame) -> Iterator[Frame]:
+            self.niceness.add(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            yield from super().push(frame)
+
+    light, heavy, usual = Timed("enhance", 0.01), Timed("colorize", 0.02), os.getpriority(os.PRIO_PROCESS, 0)
+    run(ListReader(10), [light, heavy], Collector())
+    assert heavy.niceness == {usual}
+    assert light.niceness == {min(usual + NICER, 19) if has_model else usual}
 
 
 def test_a_cut_flushes_and_resets_before_the_new_shot_is_pushed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from engine.damage import STRENGTHS, damage_clip
 from engine.model import Model
 from engine.quantized import check_loss
 from engine.stages.align import Aligner
-from engine.stages.flow_model import GivenMotion
+from engine.stages.given_motion import CELL, GivenMotion
+from engine.stages.warp import Warper
 from export.training.compute_cost import gigaflops
 
 MODELS = Path(__file__).parents[2] / "engine" / "models"
@@ -44,7 +46,8 @@ def _random_inputs(name: str, height: int, width: int, tokens: int = 40) -> dict
         "first": (1, 1, height, width),
         "second": (1, 1, height, width),
         "timestep": (1,),
-        "motion": (1, 4, height // 4, width // 4),
+        "motion": (1, 8, height // 4, width // 4),
+        "evidence": (1, 6, height // 4, width // 4),
         "reference_features": (1, 64, tokens),
         "reference_ab": (1, 2, tokens),
         "reference_valid": (1, tokens),
@@ -202,20 +205,25 @@ def test_x2_is_no_worse_than_bilinear_doubling() -> None:
     assert _psnr(doubled, truth[2]) > _psnr(plain, truth[2]) - 0.1
 
 
-def _between(first: np.ndarray, second: np.ndarray, timestep: float) -> np.ndarray:
-    """Make the frame between as the runtime does."""
-    inputs = {"first": first[None, None], "second": second[None, None], "timestep": np.float32([timestep])}
+def _between(frames: Sequence[np.ndarray | None], timestep: float) -> np.ndarray:
+    """Make the frame between the middle two of four as the runtime does; the outer ones may be missing."""
+    _, first, second, after = frames
+    assert first is not None
+    assert second is not None
     given = GivenMotion(*first.shape)
-    given.find(first, second)
-    inputs["motion"] = given.tensor
+    for frame in frames:
+        if frame is not None:
+            given.append(frame)
+    if after is None:
+        given.finish()
+    given.aim(timestep)
+    inputs = {"first": first[None, None], "second": second[None, None], "timestep": np.float32([timestep])}
+    inputs |= {"motion": given.motion, "evidence": given.evidence}
     flow, mask = _session("film-interpolate").run(["flow", "mask"], inputs)
-    height, width = first.shape
-    flow = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR) for plane in flow[0]]
-    mask = cv2.resize(mask[0, 0], (width, height), interpolation=cv2.INTER_LINEAR)
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    from_first = cv2.remap(first, x + flow[0], y + flow[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    from_second = cv2.remap(second, x + flow[2], y + flow[3], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return mask * from_first + (1 - mask) * from_second
+    warper, made = Warper(*first.shape), np.empty_like(first)
+    warper.aim(flow[0], mask[0], CELL)
+    warper.blend(first, second, made)
+    return made
 
 
 @pytest.mark.parametrize("timestep", [0.25, 0.5, 0.75])
@@ -224,12 +232,27 @@ def test_interpolate_follows_motion(pixels: int, timestep: float) -> None:
     frames = _scene(5, 256, 320, (pixels / 4, pixels / 8))
     first, second, truth = frames[0], frames[4], frames[round(4 * timestep)]
     blended = (1 - timestep) * first + timestep * second
-    assert _psnr(_between(first, second, timestep), truth) > _psnr(blended, truth) + 1.0
+    assert _psnr(_between((None, first, second, None), timestep), truth) > _psnr(blended, truth) + 1.0
+
+
+def test_interpolate_follows_what_speeds_up_by_the_frames_around() -> None:
+    picture = _scene(1, 256, 400, (0, 0))[0]
+    places = [2.0 * t * t + 6.0 * t for t in (-1.0, 0.0, 0.5, 1.0, 2.0)]  # 4 pixels faster from frame to frame
+    before, first, truth, second, after = (
+        cv2.warpAffine(picture, np.array([[1, 0, -40 - x], [0, 1, 0]]), (320, 256), flags=cv2.INTER_CUBIC)
+        for x in places
+    )
+    inner = np.s_[16:-16, 24:-24]
+    alone = _psnr(_between((None, first, second, None), 0.5)[inner], truth[inner])
+    one_side = _psnr(_between((before, first, second, None), 0.5)[inner], truth[inner])
+    both = _psnr(_between((before, first, second, after), 0.5)[inner], truth[inner])
+    assert one_side > alone + 1.0
+    assert both > alone + 2.0
 
 
 def test_interpolate_leaves_a_still_picture_alone() -> None:
     still = _scene(1, 256, 320, (0, 0))[0]
-    assert _psnr(_between(still, still, 0.5), still) > 60
+    assert _psnr(_between((still, still, still, still), 0.5), still) > 60
 
 
 def _colour_scene() -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ REFERENCES = 4
 TOKEN_INPUTS = frozenset({"reference_features", "reference_ab", "reference_valid"})
 """Inputs whose last axis counts reference tokens."""
 
-REDUCED_INPUTS = {"chroma": 2, "motion": 4}
+REDUCED_INPUTS = {"chroma": 2, "motion": 4, "evidence": 4}
 """Picture inputs smaller than the picture, by how much (`engine/models/README.md`)."""
 
 

@@ -22,10 +22,12 @@ class DeviceBisection:
         self.flow, self.mask = model.flow, model.mask
         self.frame: DeviceArray | None = model.frame
 
-    def find(self, timestep: float, *, is_new_pair: bool) -> None:
-        """Find the moment nearest to `timestep`; parameters and errors are those of `DeviceFlowModel.find`."""
-        if is_new_pair:
-            self._halving.begin()
+    def begin(self) -> None:
+        """Forget the pair before."""
+        self._halving.begin()
+
+    def find(self, timestep: float) -> None:
+        """Find the moment nearest to `timestep`; errors are those of `DeviceFlowModel.find`."""
         node = self._halving.find(timestep, self._make)
         self.frame = node.picture
         if self._model.has_flow and node.motion is not None:

@@ -6,7 +6,7 @@ from engine.backends.base import Backend, Profile
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
 from engine.model import Model
-from engine.stages.device.motion import DeviceMotion
+from engine.stages.device.given_motion import DeviceGivenMotion
 from engine.stages.flow_model import motion_grid
 from engine.stages.sessions import Sessions
 from engine.stages.window import padded_size
@@ -27,7 +27,10 @@ class DeviceFlowModel:
 
     Attributes
     ----------
-    first, second : float32 (1, C, h, w), the pictures as the model sees them; change places in `see`
+    first, second : float32 (1, C, h, w), the pictures as the model sees them
+    newest : float32 (1, C, h, w), the last picture that came: the second, or, where the model is given motion, the one
+        after it
+    look_ahead : pictures that come after the second before motion is asked for
     flow, mask : float32 (1, 4, h, w) and (1, 1, h, w), written by `find`; flow in pixels that the model sees
     frame : float32 (1, C, h, w), the picture that the last run made; None where the model makes none
     has_flow : whether it tells the motion; where not, `flow` and `mask` are of one value and never written
@@ -51,14 +54,17 @@ class DeviceFlowModel:
         self._whole = view(operators.zeros(1, *self.padded)) if divisor > 1 else None
         seen = (self.padded[0] // divisor, self.padded[1] // divisor)
         channels = 3 if card.color_space == "rgb" else 1
+        is_given_motion = "motion" in model.inputs
+        self.look_ahead = int(is_given_motion)
         self.first, self.second = (operators.zeros(1, channels, *seen) for _ in range(2))
+        self.newest = operators.zeros(1, channels, *seen) if is_given_motion else self.second
         self._timestep = operators.zeros(1)
         self._inputs = {"first": self.first, "second": self.second}
         if card.moments == "any":
             self._inputs["timestep"] = self._timestep
-        self._given = DeviceGivenMotion(operators, *seen) if "motion" in model.inputs else None
+        self._given = DeviceGivenMotion(operators, *seen) if is_given_motion else None
         if self._given is not None:
-            self._inputs["motion"] = self._given.tensor
+            self._inputs |= {"motion": self._given.motion, "evidence": self._given.evidence}
         self._sessions = Sessions(model, backend, Profile({name: array.shape for name, array in self._inputs.items()}))
         shapes = self._sessions.current.output_shapes
         self.has_flow, self.shape, self.seen_cell = motion_grid(card.name, shapes, seen)
@@ -70,17 +76,20 @@ class DeviceFlowModel:
             for name, planes in (("flow", 4), ("mask", 1))
         )
 
-    def see(self, picture: View, to_model: Mapping[str, float], matrix: Mapping[str, float]) -> None:
-        """Make the second picture the first, and `picture` the second.
+    def see(
+        self, picture: View, to_model: Mapping[str, float], matrix: Mapping[str, float], *, is_even: bool = False
+    ) -> None:
+        """Take the next picture.
 
         Parameters
         ----------
         picture : a film's planes, or those that a model of the same color space sees
         to_model : `gain` and `offset` that bring them to the model's numbers
         matrix : `kr` and `kb`, by which a model of one plane sees three
+        is_even : as for `MotionField.see`
         """
-        self.first, self.second = self.second, self.first
-        tensor = view(self.second)
+        self._advance()
+        tensor = view(self.newest)
         if self._whole is None:
             self._fill(picture, 0, tensor, to_model, matrix)
         else:
@@ -88,29 +97,46 @@ class DeviceFlowModel:
                 self._fill(picture, channel, self._whole, to_model, matrix)
                 self._operators.resize("resize_area", self._whole, tensor.part(channel, 1))
         if self._given is not None:
-            self._given.see(self.checked)
+            self._given.append(tensor.part(0, 1), is_even=is_even)
+
+    def finish(self) -> None:
+        """Say that the shot has no further picture."""
+        if self._given is not None:
+            self._advance()
+            self._given.finish()
+
+    def clear(self) -> None:
+        """Forget the shot."""
+        if self._given is not None:
+            self._given.clear()
+
+    def _advance(self) -> None:
+        """Let the pictures move up by one; `newest` is then to be filled, or the shot has no further one."""
+        if self._given is None:
+            self.first, self.second = self.second, self.first
+            self.newest = self.second
+        else:
+            self.first, self.second, self.newest = self.second, self.newest, self.first
 
     @property
     def checked(self) -> View:
-        """The plane of the second picture by which motion is found and judged."""
+        """The plane of the second picture by which motion is judged."""
         tensor = view(self.second)
         return tensor.part(tensor.planes // 2, 1)
 
-    def find(self, timestep: float, *, is_new_pair: bool) -> None:
-        """Run the model for a moment between the two pictures.
+    def begin(self) -> None:
+        """Forget the pair before: nothing is kept of it."""
 
-        Parameters
-        ----------
-        timestep : in (0, 1)
-        is_new_pair : whether nothing was found between these two yet: the motion that a model is given is found too
+    def find(self, timestep: float) -> None:
+        """Run the model for a moment, in (0, 1), between the two pictures.
 
         Raises
         ------
         EngineError, DeviceError
             The backend failed.
         """
-        if is_new_pair and self._given is not None:
-            self._given.find()
+        if self._given is not None:
+            self._given.aim(timestep)
         self._operators.run("between_moment", (1, 1, 1), timestep=self._timestep, moment=timestep)
         self.run(self.first, self.second, self.frame)
 
@@ -143,38 +169,3 @@ class DeviceFlowModel:
             self._operators.fill_luma(picture, target, **matrix, **to_model)
         else:
             self._operators.fill(picture, target, first=channel, step=1, **to_model)
-
-
-class DeviceGivenMotion:
-    """Motion between two pictures, both ways, as models take it that mend motion rather than find it.
-
-    Parameters
-    ----------
-    operators : of the stage's stream
-    height, width : of the pictures; multiples of 4
-
-    Attributes
-    ----------
-    tensor : float32 (1, 4, height / 4, width / 4), x and y from the first picture to the second, then back; pixels
-    """
-
-    def __init__(self, operators: Operators, height: int, width: int) -> None:
-        self._operators = operators
-        operators.prepare("between_given")
-        self._motion = DeviceMotion(operators, height, width)
-        rows, columns = self._motion.size
-        self._scale = {"scale_x": width / columns, "scale_y": height / rows}
-        self._size = {"from_width": columns, "from_height": rows}
-        self.tensor: DeviceArray = operators.zeros(1, 4, height // 4, width // 4)
-
-    def see(self, plane: View) -> None:
-        """Make the last plane seen the one before, and `plane`, 0..1, the newest."""
-        self._motion.see(plane)
-
-    def find(self) -> None:
-        """Fill the tensor for the last two planes seen."""
-        self._motion.find()
-        given = view(self.tensor)
-        ways = {"forward": self._motion.forward, "backward": self._motion.backward, "given": given}
-        size = {**self._size, "width": given.width, "height": given.height}
-        self._operators.run("between_given", given.domain, **ways, **size, **self._scale)

@@ -54,7 +54,7 @@ class DeviceMotionField:
         self._is_middle_model = model.card.moments == "middle"
         frame = None if fine.frame is None else fine.frame.shape
         self._frame_serves = frame_serves(model, spec, self._divisor, frame, has_flow=fine.has_flow)
-        self.shape, self.cell = fine.shape, fine.cell
+        self.shape, self.cell, self.look_ahead = fine.shape, fine.cell, fine.look_ahead
         self._coarse: DeviceCoarseLook | None = None
         if looks_twice(scale, fine.first.shape, has_flow=fine.has_flow):
             self._coarse = DeviceCoarseLook(operators, model, backend, fine)
@@ -78,12 +78,31 @@ class DeviceMotionField:
             return Counter({Verdict.FOLLOW: self._pictures_alone})
         return self._check.verdicts
 
-    def see(self, pixels: Planes) -> None:
-        """Make the last frame seen the first, and `pixels` (C, H, W) the second."""
-        self._fine.see(view(on_device(pixels)), self._to_model, self._matrix)
+    def see(self, pixels: Planes, *, is_even: bool = False) -> None:
+        """Take the shot's next frame; parameters are those of `MotionField.see`."""
+        self._fine.see(view(on_device(pixels)), self._to_model, self._matrix, is_even=is_even)
         if self._coarse is not None:
             self._coarse.see(self._matrix)
+        self._begin_pair()
+
+    def finish(self) -> None:
+        """Say that the shot has no further frame; with `look_ahead` the pair is now its last two."""
+        self._fine.finish()
+        if self._coarse is not None:
+            self._coarse.finish()
+        self._begin_pair()
+
+    def clear(self) -> None:
+        """Forget the shot."""
+        self._fine.clear()
+        if self._coarse is not None:
+            self._coarse.clear()
+
+    def _begin_pair(self) -> None:
         self._check.see(self._fine.checked)
+        self._find_fine.begin()
+        if self._coarse is not None:
+            self._coarse.begin()
         self._is_new_pair = True
 
     def nearest(self, timestep: float) -> float:
@@ -100,10 +119,10 @@ class DeviceMotionField:
         What is to be done with `out` and with the picture of the moment: always `FOLLOW`. Where the device decides
         otherwise, `out` holds what is followed then: no motion, and a mask that fades, or shows the nearer picture.
         """
-        self._find_fine.find(timestep, is_new_pair=self._is_new_pair)
+        self._find_fine.find(timestep)
         flow, mask = view(self._find_fine.flow), view(self._find_fine.mask)
         if self._coarse is not None:
-            self._coarse.find(timestep, is_new_pair=self._is_new_pair)
+            self._coarse.find(timestep)
         if self._fine.has_flow:
             self._check.decide(flow, self._again, is_new_pair=self._is_new_pair)
         else:
@@ -197,12 +216,24 @@ class DeviceCoarseLook:
         self.motion = operators.zeros(*fine.shape)
 
     def see(self, matrix: Mapping[str, float]) -> None:
-        """Make the last picture seen the first, and the newest that the other sees the second."""
-        self._half.see(view(self._fine.second), UNCHANGED, matrix)
+        """Take the newest picture that the other sees; what surrounds a pair is left out, as on the processor."""
+        self._half.see(view(self._fine.newest), UNCHANGED, matrix)
 
-    def find(self, timestep: float, *, is_new_pair: bool) -> None:
+    def finish(self) -> None:
+        """Say that the shot has no further picture."""
+        self._half.finish()
+
+    def clear(self) -> None:
+        """Forget the shot."""
+        self._half.clear()
+
+    def begin(self) -> None:
+        """Forget the pair before."""
+        self._find_half.begin()
+
+    def find(self, timestep: float) -> None:
         """Write `motion` for a moment between the two."""
-        self._find_half.find(timestep, is_new_pair=is_new_pair)
+        self._find_half.find(timestep)
         flow, motion = view(self._find_half.flow), view(self.motion)
         self._operators.run(
             "between_enlarge",

@@ -66,5 +66,5 @@ def test_the_command_measures_the_delay_that_is_left(tmp_path: Path, capsys: pyt
     (run,) = case["runs"]
     assert case["case"]["live"] is True
     assert run["slowest"] != "decode"
-    assert main([*common, "--size", "1280x720", "--rate", "1000"]) == 0
+    assert main([*common, "--size", "640x360", "--rate", "1000"]) == 0
     assert "does not hold the film's rate" in capsys.readouterr().out

@@ -15,7 +15,7 @@ def small_profile(model: Model) -> Profile:
         for name, spec in model.inputs.items()
     }
     for name, shape in shapes.items():
-        part = {"chroma": 2, "motion": 4}.get(name, 1)
+        part = {"chroma": 2, "motion": 4, "evidence": 4}.get(name, 1)
         if part > 1:
             shapes[name] = (*shape[:2], shape[2] // part, shape[3] // part)
     return Profile(shapes)

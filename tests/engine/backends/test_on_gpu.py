@@ -49,7 +49,7 @@ def profile_of(model: Model, height: int = 192, width: int = 256) -> Profile:
     """Return shapes for a picture of a size that every model's multiple divides, and 64 tokens."""
     shapes: dict[str, tuple[int, ...]] = {}
     for name, spec in model.inputs.items():
-        part = {"chroma": 2, "motion": 4}.get(name, 1)
+        part = {"chroma": 2, "motion": 4, "evidence": 4}.get(name, 1)
         sizes = {2: height // part, 3: width // part} if len(spec.shape) == 4 else {}
         shapes[name] = tuple(side or sizes.get(axis, 64) for axis, side in enumerate(spec.shape))
     return Profile(shapes)

@@ -14,7 +14,7 @@ def shapes_of(name: str, height: int, width: int) -> dict[str, tuple[int, ...]]:
     """Return input shapes for a built-in model; pictures half as large are the chroma's."""
     shapes: dict[str, tuple[int, ...]] = {}
     for key, spec in find_model(name, None).inputs.items():
-        reduced = {"chroma": 2, "motion": 4}.get(key, 1)
+        reduced = {"chroma": 2, "motion": 4, "evidence": 4}.get(key, 1)
         sides = iter((height // reduced, width // reduced) if len(spec.shape) == 4 else (5, 5))
         shapes[key] = tuple(next(sides) if size is None else size for size in spec.shape)
     return shapes

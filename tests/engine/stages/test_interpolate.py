@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from engine.backends.null import NullBackend
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.errors import BindingError, ConfigError
 from engine.frame import Frame
-from engine.model import Model
+from engine.model import Model, find_model
 from engine.settings import InterpolateSettings
 from engine.stages.interpolate import Interpolate
-from engine.stages.motion_field import Verdict
+from engine.stages.motion_field import MotionField, Verdict
 from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
 from tests.support.chain import Source, film_spec
@@ -236,3 +237,85 @@ def test_closing_early_gives_every_buffer_back(tmp_path: Path) -> None:
             made.release()
     stage.close()
     assert (stage.pool.on_loan, stage.motion_pool.on_loan, source.pool.on_loan) == (0, 0, 0)
+
+
+def test_a_model_that_is_given_motion_waits_for_the_frame_after() -> None:
+    stage, source, _ = opened(find_model("film-interpolate", "interpolate"), film_spec(96, 48), "2x")
+    assert stage.look_ahead == 2
+    counts: list[int] = []
+    frames = list(source.frames([scene(2 * number) for number in range(4)]))
+    for frame in frames:
+        made = list(stage.push(frame))
+        counts.append(len(made))
+        for shown in made:
+            shown.release()
+    made = list(stage.flush(None))
+    assert (*counts, len(made)) == (0, 0, 2, 2, 4)
+    assert [SYNTHESIZED in frame.flags for frame in made] == [False, True, False, False]
+    for shown in made:
+        shown.release()
+    stage.close()
+    assert (stage.pool.on_loan, stage.motion_pool.on_loan, source.pool.on_loan) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_short_shots_come_whole_from_a_model_that_is_given_motion(count: int) -> None:
+    stage, source, _ = opened(find_model("film-interpolate", "interpolate"), film_spec(96, 48), "2x")
+    pictures = [scene(2 * number) for number in range(2 * count)]
+    found = rows(stage, source, list(source.frames(pictures, cuts=(0, count))))
+    assert [time for time, *_ in found] == [Fraction(number, 48) for number in range(4 * count)]
+    made = [number for number, (*_, flags) in enumerate(found) if SYNTHESIZED in flags]
+    assert made == [*range(1, 2 * count - 1, 2), *range(2 * count + 1, 4 * count - 1, 2)]
+
+
+def test_pictures_follow_what_speeds_up() -> None:
+    stage, source, _ = opened(find_model("film-interpolate", "interpolate"), film_spec(160, 80), "2x")
+
+    def place(time: float) -> float:
+        return 2 * time + 1.5 * time**2
+
+    def seen(time: float) -> np.ndarray:
+        y, x = np.mgrid[:80, :160].astype(np.float32)
+        x -= place(time)
+        return (0.5 + 0.2 * np.sin(x / 7) + 0.1 * np.sin(x / 17 + 1) + 0.15 * np.cos(y / 5))[None].astype(np.float32)
+
+    made = list(run_stage(stage, source.frames([seen(float(number)) for number in range(5)])))
+    for number in (3, 5):  # between frames that have neighbours on both sides
+        inner = np.s_[:, 8:-8, 24:-24]
+        error = np.abs(made[number].pixels - seen(number / 2))[inner].mean()
+        assert error < 0.001  # 0.007 where things are taken to move evenly
+    for frame in made:
+        frame.release()
+    stage.close()
+
+
+def test_only_frames_as_far_apart_say_how_motion_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said: list[bool] = []
+    see = MotionField.see
+
+    def listen(field: MotionField, pixels: np.ndarray, *, is_even: bool) -> None:
+        said.append(is_even)
+        see(field, pixels, is_even=is_even)
+
+    monkeypatch.setattr(MotionField, "see", listen)
+    spec = replace(film_spec(), rate=None, time_base=Fraction(1, 240))
+    stage, source, _ = opened(pan_interpolator(tmp_path, motion=(0, 0)), spec, "48")
+    frames = [
+        source.frame(0.1, 0, pts=0, flags=CUT),
+        source.frame(0.2, 1, pts=10),
+        source.frame(0.3, 2, pts=20),  # as far as before
+        source.frame(0.4, 3, pts=32),  # a fifth farther
+        source.frame(0.5, 4, pts=52),  # much farther
+        source.frame(0.6, 5, pts=72, hold_until=Fraction(80, 240)),  # as far
+        source.frame(0.7, 6, pts=92),  # held before
+        source.frame(0.8, 7, pts=112),  # nothing is known of how far that was
+        source.frame(0.8, 8, pts=132, flags=REPEATED),
+        source.frame(0.9, 9, pts=152),
+        source.frame(0.2, 10, pts=172, flags=CUT, shot=1),
+        source.frame(0.3, 11, pts=192, shot=1),
+        source.frame(0.4, 12, pts=212, shot=1),
+    ]
+    for frame in frames:
+        frame.duration = Fraction(1, 24)
+    rows(stage, source, frames)
+    assert said == [False, False, True, True, False, True, False, False, False, False, False, False, True]

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need the export extra: pip install 'farshore[export]'")
 
 from export.networks.film_colorize import FilmColorize  # noqa: E402
-from export.networks.film_interpolate import FilmInterpolate, shares_of  # noqa: E402
+from export.networks.film_interpolate import FilmInterpolate  # noqa: E402
 from export.networks.film_restore import FilmRestore, depth_from_space, gain_of_neighbours  # noqa: E402
 from export.networks.motion import warp  # noqa: E402
 
@@ -94,21 +94,30 @@ def test_depth_from_space_orders_by_place_then_by_plane(side: int) -> None:
             torch.testing.assert_close(deep[:, place : place + 3], planes[:, :, row::side, column::side])
 
 
+def _told(height: int, width: int, *, apart: float, still: float):
+    """Return motion and evidence: 4 pixels to the left and right on a line, 1 and 2 up by the frames around."""
+    motion = torch.zeros(1, 8, height // 4, width // 4)
+    motion[:, 0], motion[:, 2], motion[:, 5], motion[:, 7] = -4.0, 4.0, -1.0, -2.0
+    evidence = torch.zeros(1, 6, height // 4, width // 4)
+    evidence[:, 0], evidence[:, 1], evidence[:, 4:] = apart, still, 0.9
+    return motion, evidence
+
+
 @pytest.mark.parametrize(("height", "width"), [(32, 48), (160, 224)])
-def test_a_fresh_interpolator_weighs_by_time(height: int, width: int) -> None:
-    pair = torch.rand(2, 1, 1, height, width)
-    flow, mask = FilmInterpolate().eval()(*pair, torch.tensor([0.25]), torch.zeros(1, 4, height // 4, width // 4))
+def test_a_fresh_interpolator_follows_the_motion_and_weighs_by_time(height: int, width: int) -> None:
+    told = _told(height, width, apart=0.01, still=0.1)
+    flow, mask = FilmInterpolate().eval()(*torch.rand(2, 1, 1, height, width), torch.tensor([0.25]), *told)
     assert flow.shape == (1, 4, height // 4, width // 4)
     assert mask.shape == (1, 1, height // 4, width // 4)
     torch.testing.assert_close(mask, torch.full_like(mask, 0.75))
+    bend = -(1.0 + 2.0) * 0.9 / (0.9 + 0.9 + 0.2)  # both sides are believed alike
+    torch.testing.assert_close(flow[0, :, 4, 6], torch.tensor([-4.0, bend, 4.0, bend]), atol=0.03, rtol=0)
 
 
-def test_a_fresh_interpolator_follows_the_motion_that_it_is_given() -> None:
-    motion = torch.zeros(1, 4, 8, 12)
-    motion[:, 0], motion[:, 3] = 8.0, -4.0  # first lies 8 to the left in second; the way back is only 4 up
-    flow, _ = FilmInterpolate().eval()(torch.rand(1, 1, 32, 48), torch.rand(1, 1, 32, 48), torch.tensor([0.25]), motion)
-    # Nearly the mean of what both directions say; standing still has a small share of the vote.
-    torch.testing.assert_close(flow[0, :, 4, 6], torch.tensor([-1.0, -0.5, 3.0, 1.5]), atol=0.1, rtol=0)
+def test_a_fresh_interpolator_stands_still_where_nothing_speaks_for_motion() -> None:
+    told = _told(32, 48, apart=0.05, still=0.02)
+    flow, _ = FilmInterpolate().eval()(*torch.rand(2, 1, 1, 32, 48), torch.tensor([0.5]), *told)
+    assert flow.abs().max() < 0.02
 
 
 def test_warp_samples_where_the_flow_points() -> None:
@@ -118,6 +127,8 @@ def test_warp_samples_where_the_flow_points() -> None:
     moved = warp(picture, flow)
     torch.testing.assert_close(moved[0, 0, :, :5], picture[0, 0, :, :5] + 2.5)
     torch.testing.assert_close(moved[0, 0, :, 6:], torch.full((6, 2), 7.0))
+    sharp = warp(picture, flow, "bicubic")
+    torch.testing.assert_close(sharp[0, 0, :, 1:4], picture[0, 0, :, 1:4] + 2.5)
 
 
 def _references(count: int, tokens: int = 12):
@@ -172,8 +183,3 @@ def test_zero_states_mean_no_previous_frame_and_others_hold_colour() -> None:
     held = network(luma, *_references(1), luma, torch.full((1, 2, 48, 80), 0.4))[0]
     torch.manual_seed(0)
     assert (ghost - fresh).abs().mean() < (held - fresh).abs().mean()
-
-
-def test_shares_are_a_softmax_and_stand_large_opinions() -> None:
-    opinions = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)) * 100
-    torch.testing.assert_close(shares_of(opinions), torch.softmax(opinions, 1))

@@ -341,7 +341,7 @@ def test_held_frames_carry_no_motion_and_the_mask_of_the_nearer_one(tmp_path: Pa
 def test_a_picture_that_cannot_be_made_loses_no_buffer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, on_device_: bool, method: str
 ):
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise DeviceError("does not take it")
 
     spec, device = film_spec(width=45, height=37), SimulatedDevice()
