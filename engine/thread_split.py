@@ -102,8 +102,15 @@ def wait_behind() -> None:
 
     A chain is as fast as its slowest stage. Where there are more threads than cores that stage would wait for its turn
     like any other, while the others run ahead until their queues are full (see README.md). Linux alone has a niceness
-    for each thread; elsewhere nothing happens.
+    for each thread; elsewhere nothing happens. Where the system refuses (a service whose calls are filtered), that is
+    told, and the thread takes its turn like any other.
     """
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
+    if sys.platform != "linux":
+        return
+    thread = threading.get_native_id()
+    try:
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICER)
+    except PermissionError as error:
+        log.warning(
+            "thread %s: cannot wait behind others (%s); the chain is slower", threading.current_thread().name, error
+        )

@@ -72,3 +72,15 @@ def test_a_thread_that_waits_behind_is_nicer_than_the_others() -> None:
     thread.join()
     assert seen == [min(before + NICER, 19)]
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_a_system_that_refuses_is_told_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refuse)
+    wait_behind()
+    assert "cannot wait behind others" in caplog.text
