@@ -11,11 +11,15 @@ from engine.frame import Motion
 from engine.stages.dense_motion import LEAST_SIDE
 from engine.stages.exemplars import AB_RANGE, Exemplar
 from engine.stages.guided_filter import GuidedUpsampler
-from engine.stages.lightness import NEUTRAL_AB, LightnessTable
-from engine.stages.luma import luma_of
+from engine.stages.lightness import NEUTRAL_AB, LightnessTable, working_size
+from engine.stages.luma import luma_of, reduce_by_area
 from engine.stages.steadiness import Steadiness
 from engine.stages.warp import Warper
 from engine.types import FrameSpec, PixelFormat, Planes
+
+MOTION_SIZE = (256, 336)
+"""The size whose area pictures have at most when motion is found for their colour: what the network sees may be too
+small for that, or so large that finding it takes longer than the network."""
 
 
 class ChromaTensors:
@@ -46,8 +50,9 @@ class ChromaTensors:
         self._table = LightnessTable(*size)
         self._upsampler = GuidedUpsampler(size, half)
         self._warper = Warper(*half, reduction=2)
-        self.steadies = can_be_steadied(size, steadiness)
-        self._steadiness = Steadiness(size, half, steadiness) if self.steadies else None
+        self.steadies = can_be_steadied(spec, steadiness)
+        self._motion_luma = np.empty(motion_size(spec), np.float32)
+        self._steadiness = Steadiness(self._motion_luma.shape, half, steadiness) if self.steadies else None
         self._anchor_ab: dict[Path, Planes] = {}
 
     def see(self, pixels: Planes) -> None:
@@ -59,8 +64,8 @@ class ChromaTensors:
         height, width = self._size
         cv2.resize(luma, (width, height), dst=self._small_luma, interpolation=cv2.INTER_AREA)
         self._table.write(self._small_luma, self.look)
-        height, width = self._half_luma.shape
-        cv2.resize(luma, (width, height), dst=self._half_luma, interpolation=cv2.INTER_AREA)
+        for smaller in (self._half_luma, self._motion_luma)[: 1 + self.steadies]:
+            reduce_by_area(luma, smaller)
 
     def show(self) -> None:
         """Let `look` be what `luma` is."""
@@ -91,7 +96,7 @@ class ChromaTensors:
     def steady(self, chroma: Planes) -> None:
         """Blend the chroma of the picture seen, in the film's numbers, with what came before it in the shot."""
         if self._steadiness is not None:
-            self._steadiness.steady(self._small_luma, chroma)
+            self._steadiness.steady(self._motion_luma, chroma)
 
     def begin(self) -> None:
         """Begin a shot."""
@@ -130,6 +135,12 @@ def half_size(spec: FrameSpec) -> tuple[int, int]:
     return (spec.height + 1) // 2, (spec.width + 1) // 2
 
 
-def can_be_steadied(size: tuple[int, int], steadiness: float) -> bool:
+def motion_size(spec: FrameSpec) -> tuple[int, int]:
+    """Return height and width of the pictures on which motion is found for a film's colour."""
+    is_small = spec.height * spec.width <= MOTION_SIZE[0] * MOTION_SIZE[1]
+    return working_size(spec.height, spec.width, None if is_small else MOTION_SIZE, 1)
+
+
+def can_be_steadied(spec: FrameSpec, steadiness: float) -> bool:
     """Whether colour is carried along motion: where that is asked for, and pictures are large enough to find it."""
-    return steadiness > 0.0 and min(size) >= LEAST_SIDE
+    return steadiness > 0.0 and min(motion_size(spec)) >= LEAST_SIDE

@@ -10,7 +10,7 @@ from engine.model import Model
 from engine.pool import Lease
 from engine.settings import ColorizeSettings
 from engine.stages.base import Stage
-from engine.stages.chroma_tensors import half_size
+from engine.stages.chroma_tensors import half_size, motion_size
 from engine.stages.colorizer_tensors import chroma_tensors, exemplar_tokens
 from engine.stages.exemplar_choice import AllAndNearest, MostAlike
 from engine.stages.exemplars import Anchors, Exemplar, ExemplarTokens, read_exemplar
@@ -93,7 +93,8 @@ class Colorize(Stage):
         self.luma_pool = self._place.pool(spec.pixels_shape, prepare=0 if self._is_gray else PREPARED_FRAMES)
         steadiness = settings.steadiness if not card.states or settings.references else 0.0
         self._tensors = chroma_tensors(incoming, self._size, settings.saturation, steadiness, self._place)
-        exemplars = [read_exemplar(path, self._size, half_size(incoming)) for path in settings.references]
+        sizes = (self._size, half_size(incoming), motion_size(incoming))
+        exemplars = [read_exemplar(path, *sizes) for path in settings.references]
         self._anchors: Anchors | None = None
         if exemplars and self._tensors.steadies:
             self._anchors = Anchors(exemplars)

@@ -16,7 +16,7 @@ Flow = npt.NDArray[np.float32]
 Picture = npt.NDArray[np.uint8]
 
 FINEST_SCALE = 2
-"""Of DIS: 2^2 pixels of the reduced picture."""
+"""Of DIS, where nothing else is asked for: 2^2 pixels of the reduced picture."""
 PATCH = 8
 """Side of DIS's patches in pixels, of the preset used."""
 LEAST_SIDE = 32
@@ -30,6 +30,7 @@ class DenseMotion:
     ----------
     height, width : of the full-size pictures
     reduction : pixels of them, in each direction, to one of a reduced picture; 1: motion is found at full size
+    finest : halvings of the reduced picture at which DIS ends; one less takes four times as long
 
     Attributes
     ----------
@@ -37,11 +38,11 @@ class DenseMotion:
     scale : x and y by which a motion in reduced pixels is multiplied to be one in full-size pixels
     """
 
-    def __init__(self, height: int, width: int, reduction: int = 2) -> None:
+    def __init__(self, height: int, width: int, reduction: int = 2, *, finest: int = FINEST_SCALE) -> None:
         self.size = (max(height // reduction, LEAST_SIDE), max(width // reduction, LEAST_SIDE))
         self.scale = (width / self.size[1], height / self.size[0])
         self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._search.setFinestScale(min(FINEST_SCALE, _coarsest_scale(self.size)))
+        self._search.setFinestScale(min(finest, _coarsest_scale(self.size)))
         self._reduced = np.empty(self.size, np.float32)
         nothing = np.zeros(self.size, np.uint8)
         self.find(nothing, nothing, np.empty((*self.size, 2), np.float32))  # OpenCV 5.0's first call can differ

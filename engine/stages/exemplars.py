@@ -27,7 +27,7 @@ class Exemplar:
     frame : number of the source frame that it shows; None: it may guide any frame
     lightness : float32 (h, w), L*/100
     ab : float32 (2, h, w), a*/110 and b*/110
-    luma : float32 (h, w), Y' of BT.709, 0..1: what a grey film of it would show
+    luma : float32, Y' of BT.709, 0..1: what a grey film of it would show, at the size in which motion is found
     fine_ab : float32 (2, H, W), as `ab`, at the size in which the film gets its colour
     """
 
@@ -39,13 +39,16 @@ class Exemplar:
     fine_ab: Planes
 
 
-def read_exemplar(path: Path, size: tuple[int, int], fine_size: tuple[int, int]) -> Exemplar:
+def read_exemplar(
+    path: Path, size: tuple[int, int], fine_size: tuple[int, int], motion_size: tuple[int, int]
+) -> Exemplar:
     """Read a colour picture of any size and depth.
 
     Parameters
     ----------
     path : of the picture
-    size, fine_size : (height, width) of what the network sees, and of the film's chroma
+    size, fine_size, motion_size : (height, width) of what the network sees, of the film's chroma, and of the pictures
+        on which motion is found
 
     Raises
     ------
@@ -63,14 +66,15 @@ def read_exemplar(path: Path, size: tuple[int, int], fine_size: tuple[int, int])
         raise ConfigError(f"reference {path}: not a picture that can be decoded; wanted PNG, JPEG, TIFF or WebP")
     full = np.iinfo(str(picture.dtype)).max if picture.dtype.kind == "u" else 1
     whole = picture.astype(np.float32) / full
-    small, planes = _lab_of(whole, size)
+    _, planes = _lab_of(whole, size)
     _, fine = _lab_of(whole, fine_size)
+    seen, _ = _lab_of(whole, motion_size)
     return Exemplar(
         path=path,
         frame=frame_number(path),
         lightness=planes[0] / 100.0,
         ab=planes[1:] / AB_RANGE,
-        luma=cv2.transform(small, np.array([[0.0722, 0.7152, 0.2126]], np.float32)).astype(np.float32),
+        luma=cv2.transform(seen, np.array([[0.0722, 0.7152, 0.2126]], np.float32)).astype(np.float32),
         fine_ab=fine[1:] / AB_RANGE,
     )
 

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 
 from engine.stages.dense_motion import DenseMotion, Flow, Picture
-from engine.stages.luma import Plane
+from engine.stages.luma import Plane, reduce_by_area
 from engine.stages.warp import sample
 from engine.types import Planes
 
@@ -304,8 +304,3 @@ class GivenMotion:
         reduce_by_area(other, cells_other)
         cv2.subtract(cells_one, cells_other, dst=change)
         cv2.addWeighted(cells_one, 0.5, cells_other, 0.5, 0.0, dst=mean)
-
-
-def reduce_by_area(plane: Plane, out: Plane) -> None:
-    """Write a plane in the smaller size of `out`."""
-    cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)

@@ -38,6 +38,11 @@ COEFFICIENTS = {
 """By matrix; a film stored as R'G'B' has no matrix of its own and gets BT.709's."""
 
 
+def reduce_by_area(plane: Plane, out: Plane) -> None:
+    """Write a plane in the smaller size of `out`."""
+    cv2.resize(plane, (out.shape[1], out.shape[0]), dst=out, interpolation=cv2.INTER_AREA)
+
+
 def luma_of(rgb: Planes, matrix: Matrix, out: Plane) -> None:
     """Write Y' of `rgb` (3, H, W) into `out` (H, W)."""
     k = COEFFICIENTS[matrix]

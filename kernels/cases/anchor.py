@@ -65,18 +65,18 @@ def _gate(
     size: tuple[int, int],
     margins: Margins,
 ) -> Case:
-    blocks, seen = np.stack([deviations, correlations]).astype(np.float32), picture(1, (1, *size), "float32")
+    blocks, sure = np.stack([deviations, correlations]).astype(np.float32), picture(1, (1, *size), "float32")
     return Case(
         kernel="anchor_gate",
         label=label,
         arguments={
             "blocks": blocks,
-            "seen": margins.put(seen),
+            "sure": margins.put(sure),
             "width": size[1],
             "height": size[0],
-            **margins.strides(seen.shape),
+            **margins.strides(sure.shape),
         },
         domain=(size[1], size[0], 1),
-        expected={"seen": margins.put(anchor_gate(blocks, seen))},
+        expected={"sure": margins.put(anchor_gate(blocks, sure))},
         tolerance=0.0,
     )

@@ -76,9 +76,10 @@ def _mean(count: int) -> Case:
 
 def _trust(label: str, size: tuple[int, int], strength: float, margins: Margins) -> Case:
     change = ((picture(1, (1, *size), "float32") - 0.5) * 0.3).astype(np.float32)
-    seen, sure_before = (picture(seed, (1, *size), "float32") for seed in (2, 3))
+    seen, sure_before, sure_already = (picture(seed, (1, *size), "float32") for seed in (2, 3, 4))
+    sure_already *= np.float32(0.5)
     flow, mean = _flow(size, 1.5), np.array([0.02], np.float32)
-    trust, sure = carry_trust(change, 0.02, seen, sure_before, flow, strength)
+    trust, sure = carry_trust(change, 0.02, seen, sure_before, sure_already, flow, strength)
     return Case(
         kernel="carry_trust",
         label=label,
@@ -87,6 +88,7 @@ def _trust(label: str, size: tuple[int, int], strength: float, margins: Margins)
             "mean": mean,
             "seen": margins.put(seen),
             "sure_before": margins.put(sure_before),
+            "sure_already": margins.put(sure_already),
             "flow": margins.put(flow),
             "trust": margins.empty((1, *size)),
             "sure": margins.empty((1, *size)),

@@ -42,8 +42,8 @@ def anchor_blocks(luma: Planes, reference: Planes, flow: Planes) -> Planes:
     return np.array(numbers, np.float32).T
 
 
-def anchor_gate(blocks: Planes, seen: Planes) -> Planes:
-    """Return `seen`, or zeros where the blocks say that the reference shows something else."""
+def anchor_gate(blocks: Planes, sure: Planes) -> Planes:
+    """Return `sure`, or zeros where the blocks say that the reference shows something else."""
     shows = blocks[0] >= LEAST_DEVIATION
     alike = shows & (blocks[1] >= LIKENESS)
-    return seen if shows.any() and alike.sum() >= ALIKE_SHARE * shows.sum() else np.zeros_like(seen)
+    return sure if shows.any() and alike.sum() >= ALIKE_SHARE * shows.sum() else np.zeros_like(sure)

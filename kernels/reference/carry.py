@@ -12,7 +12,7 @@ MISFIT = 0.03
 """Difference of luma, in the mean of a window, at which trust has fallen to 1/e."""
 WINDOW = 2
 """Pixels to each side over which the difference is averaged."""
-FIRM = 0.05
+FIRM = 0.01
 """Trust from which what is sure stays so."""
 
 
@@ -36,16 +36,17 @@ def mean_change(sums: Planes, pixels: int) -> Planes:
 
 
 def carry_trust(
-    change: Planes, mean: float, seen: Planes, sure_before: Planes, flow: Planes, strength: float
+    change: Planes, mean: float, seen: Planes, sure_before: Planes, sure_already: Planes, flow: Planes, strength: float
 ) -> tuple[Planes, Planes]:
-    """Return the weight of what is carried, and how far it is sure, (1, H, W) each; parameters alike."""
+    """Return the weight of what is carried, and how far all is sure by now, (1, H, W) each; parameters alike."""
     height, width = change.shape[1:]
     steady = np.pad(change[0].astype(np.float64) - mean, WINDOW, mode="reflect")
     side = range(2 * WINDOW + 1)
     total = np.sum([steady[y : y + height, x : x + width] for y in side for x in side], axis=0)
     trust = seen * np.exp(-((total / len(side) ** 2 / MISFIT) ** 2))
     sure = np.minimum(trust, FIRM) / FIRM * _moved(sure_before, flow)
-    return np.maximum(trust * strength, sure).astype(np.float32), sure.astype(np.float32)
+    weight = np.maximum(trust * strength, sure)
+    return weight.astype(np.float32), np.maximum(sure, sure_already).astype(np.float32)
 
 
 def carry_chroma(before: Planes, now: Planes, flow: Planes, trust: Planes) -> Planes:

@@ -11,6 +11,10 @@ Planes = npt.NDArray[np.float32]
 LEAST_SEEN = 1e-3
 """What a place that is not seen counts; lets the time decide where both pictures hide it."""
 
+WAY_SHARE, WAY_PIXELS = 0.1, 4.0
+"""Square of the distance by which there and back miss at which a place is seen by 1/e: this share of both ways'
+squares, and these pixels squared."""
+
 
 def warp_bilinear(picture: Planes, flow: Planes) -> Planes:
     """Return `picture` (C, H, W) carried along `flow` (2, H, W; x, y in pixels): out(x, y) = picture((x, y) + flow)."""
@@ -72,7 +76,7 @@ def flow_seen(there: Planes, back: Planes) -> Planes:
     returned = bilinear(back, x, y)
     with np.errstate(invalid="ignore", over="ignore"):
         length = (there**2 + returned**2).sum(axis=0)
-        trust = np.exp(-((there + returned) ** 2).sum(axis=0) / (0.01 * length + 0.5))
+        trust = np.exp(-((there + returned) ** 2).sum(axis=0) / (WAY_SHARE * length + WAY_PIXELS))
         inside = np.clip(np.fmin(x + 1, width - x), 0, 1) * np.clip(np.fmin(y + 1, height - y), 0, 1)
     return np.where(np.nan_to_num(inside) > 0, trust * inside, 0)[None].astype(np.float32)
 

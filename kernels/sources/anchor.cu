@@ -62,9 +62,9 @@ anchor_blocks(const real* luma, const real* reference, const float* flow, float*
   }
 }
 
-// By these numbers: where the reference shows something else, nothing of it is seen (`flow_seen`'s plane becomes 0).
+// By these numbers: where the reference shows something else, it is sure of nothing (`carry_trust`'s plane `sure_before` becomes 0).
 KERNEL(32, 8, 1)
-anchor_gate(const float* blocks, float* seen, int width, int height, int pitch) {
+anchor_gate(const float* blocks, float* sure, int width, int height, int pitch) {
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
   int shown = 0, alike = 0;
@@ -73,5 +73,5 @@ anchor_gate(const float* blocks, float* seen, int width, int height, int pitch) 
     shown++;
     alike += blocks[BLOCKS + block] >= LIKENESS;
   }
-  if (shown == 0 || alike < ALIKE_SHARE * shown) seen[y * pitch + x] = 0.0f;
+  if (shown == 0 || alike < ALIKE_SHARE * shown) sure[y * pitch + x] = 0.0f;
 }

@@ -6,7 +6,7 @@
 
 const float MISFIT = 0.03f;  // difference of luma at which trust has fallen to 1/e
 const int WINDOW = 2;        // pixels to each side over which it is averaged
-const float FIRM = 0.05f;    // trust from which what is sure stays so
+const float FIRM = 0.01f;    // trust from which what is sure stays so
 
 const int THREADS = 256;
 
@@ -48,10 +48,10 @@ mean_change(const float* sums, float* mean, int blocks, int pixels) {
 
 // The weight of what is carried. Trust falls with luma's change along the flow, less that of the whole picture (flicker),
 // from what `flow_seen` says. Times `strength`; but where what is carried was sure (a reference's own colour, `sure_before`
-// 1) and trust holds, it stays sure, and counts fully.
+// 1) and trust holds, it stays sure, and counts fully. `sure` may be `sure_already`: what another picture made sure of.
 KERNEL(32, 8, 1)
-carry_trust(const float* change, const float* mean, const float* seen, const float* sure_before, const float* flow,
-            float* trust, float* sure, int width, int height, int pitch, int plane, float strength) {
+carry_trust(const float* change, const float* mean, const float* seen, const float* sure_before, const float* sure_already,
+            const float* flow, float* trust, float* sure, int width, int height, int pitch, int plane, float strength) {
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
   float sum = 0.0f;
@@ -65,7 +65,7 @@ carry_trust(const float* change, const float* mean, const float* seen, const flo
   float here = seen[y * pitch + x] * expf(-misfit * misfit);
   float to_x = x + flow[y * pitch + x], to_y = y + flow[plane + y * pitch + x];
   float kept = fminf(here, FIRM) / FIRM * bilinear(sure_before, pitch, width, height, to_x, to_y);
-  sure[y * pitch + x] = kept;
+  sure[y * pitch + x] = fmaxf(kept, sure_already[y * pitch + x]);
   trust[y * pitch + x] = fmaxf(here * strength, kept);
 }
 

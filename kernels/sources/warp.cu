@@ -93,7 +93,7 @@ warp_blend_seen(const real* first, const real* second, const float* flow, const 
 }
 
 // How far each place of a picture is to be seen in another, [0, 1]: 1 where the way there and the way back from there
-// meet, 1/e where they miss by half a pixel or a tenth of their lengths, 0 where the way leads out of the picture
+// meet, 1/e where they miss by two pixels or a third of their lengths, 0 where the way leads out of the picture
 // (N. Sundaram, T. Brox and K. Keutzer, "Dense Point Trajectories", ECCV 2010). A way that is not a number: 0.
 KERNEL(32, 8, 1)
 flow_seen(const float* there, const float* back, float* seen, int width, int height, int pitch, int plane) {
@@ -105,7 +105,7 @@ flow_seen(const float* there, const float* back, float* seen, int width, int hei
   float back_y = bilinear(back + plane, pitch, width, height, to_x, to_y);
   float length = way_x * way_x + way_y * way_y + back_x * back_x + back_y * back_y;
   float miss_x = way_x + back_x, miss_y = way_y + back_y;
-  float trust = expf(-(miss_x * miss_x + miss_y * miss_y) / (0.01f * length + 0.5f));
+  float trust = expf(-(miss_x * miss_x + miss_y * miss_y) / (0.1f * length + 4.0f));
   // what bilinear sampling of ones within, zeros beyond the picture gives
   float inside_x = clamp_float(fminf(to_x + 1.0f, width - to_x), 0.0f, 1.0f);
   float inside_y = clamp_float(fminf(to_y + 1.0f, height - to_y), 0.0f, 1.0f);

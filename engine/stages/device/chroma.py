@@ -10,7 +10,7 @@ from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
 from engine.device.pool import as_planes, on_device
 from engine.frame import Motion
-from engine.stages.chroma_tensors import ab_gain, can_be_steadied, film_numbers, half_size
+from engine.stages.chroma_tensors import ab_gain, can_be_steadied, film_numbers, half_size, motion_size
 from engine.stages.device.guided_filter import DeviceGuidedUpsampler
 from engine.stages.device.steadiness import DeviceSteadiness
 from engine.stages.exemplars import Exemplar
@@ -51,8 +51,9 @@ class DeviceChroma:
         self._full_luma = None if self._is_gray else view(operators.zeros(1, spec.height, spec.width))
         self._upsampler = DeviceGuidedUpsampler(operators, size)
         self._neutral = operators.constant(np.full((2, *half), NEUTRAL_AB, np.float32))
-        self.steadies = can_be_steadied(size, steadiness)
-        self._steadiness = DeviceSteadiness(operators, size, half, steadiness) if self.steadies else None
+        self.steadies = can_be_steadied(spec, steadiness)
+        self._motion_luma = view(operators.zeros(1, *motion_size(spec)))
+        self._steadiness = DeviceSteadiness(operators, motion_size(spec), half, steadiness) if self.steadies else None
         self._anchors: dict[Path, tuple[View, DeviceArray]] = {}
 
     def see(self, pixels: Planes) -> None:
@@ -72,7 +73,8 @@ class DeviceChroma:
             pitch=small.pitch,
             lightness_pitch=lightness.pitch,
         )
-        self._operators.resize("resize_area", luma, self._half_luma)
+        for smaller in (self._half_luma, self._motion_luma)[: 1 + self.steadies]:
+            self._operators.resize("resize_area", luma, smaller)
 
     def show(self) -> None:
         """Copy `luma` to `look`; the host waits for it."""
@@ -95,6 +97,8 @@ class DeviceChroma:
     def learn(self, exemplars: Sequence[Exemplar]) -> None:
         """Copy references to the device, for `anchor`."""
         constant = self._operators.constant
+        if exemplars and self._steadiness is not None:
+            self._steadiness.expect_reference()
         for exemplar in exemplars:
             ab = film_numbers(exemplar.fine_ab, self._gain)
             self._anchors[exemplar.path] = (view(constant(exemplar.luma[None])), constant(ab))
@@ -107,7 +111,7 @@ class DeviceChroma:
     def steady(self, chroma: Planes) -> None:
         """Blend the chroma of the picture seen, in the film's numbers, with what came before it in the shot."""
         if self._steadiness is not None:
-            self._steadiness.steady(self._small_luma, on_device(chroma))
+            self._steadiness.steady(self._motion_luma, on_device(chroma))
 
     def begin(self) -> None:
         """Begin a shot."""

@@ -33,6 +33,7 @@ class DeviceMotion:
     operators : of the stage's stream
     height, width : of the pictures
     reduction : pixels of them, in each direction, to one of the motion; 1: motion is told at full size
+    finest : as of `DenseMotion`
     is_grainy : blur what grain there is in pictures of the motion's size first
 
     Attributes
@@ -43,12 +44,19 @@ class DeviceMotion:
     """
 
     def __init__(
-        self, operators: Operators, height: int, width: int, reduction: int = 2, *, is_grainy: bool = False
+        self,
+        operators: Operators,
+        height: int,
+        width: int,
+        reduction: int = 2,
+        *,
+        finest: int = FINEST_SCALE,
+        is_grainy: bool = False,
     ) -> None:
         self._operators = operators
         operators.prepare(*KERNELS)
         self.size = (max(height // reduction, LEAST_SIDE), max(width // reduction, LEAST_SIDE))
-        self._levels = level_sizes(*self.size, FINEST_SCALE)
+        self._levels = level_sizes(*self.size, finest)
         self._reduced = [view(operators.zeros(1, *self.size)) for _ in range(2)] if is_grainy else []
         self._pyramids = [[view(operators.zeros(1, *size)) for size in self._levels] for _ in range(2)]
         self._starts = [view(operators.zeros(2, *patch_grid(*size))) for size in self._levels]
@@ -68,6 +76,11 @@ class DeviceMotion:
         for level in self._pyramids[self._newest]:
             self._operators.resize("resize_area", source, level)
             source = level
+
+    def see_instead(self, luma: View) -> None:
+        """Put `luma` in the place of the newest picture; the one before stays."""
+        self._newest = 1 - self._newest
+        self.see(luma)
 
     def _smooth(self, luma: View) -> View:
         """Return a picture in the motion's size, without its grain."""

@@ -5,14 +5,44 @@ import numpy as np
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
 from engine.stages.device.motion import DeviceMotion
-from engine.stages.steadiness import BLOCKS
+from engine.stages.steadiness import BLOCKS, FINEST_SCALE
 from kernels.catalogue import catalogue
 
 KERNELS = ("luma_change", "mean_change", "flow_seen", "anchor_blocks", "anchor_gate", "carry_trust", "carry_chroma")
 
 
+class _Lender:
+    """A picture that lends its colours, and what is needed to find them in another.
+
+    Parameters
+    ----------
+    operators : of the stage's stream
+    size, fine_size : (height, width) of luma, and of chroma
+
+    Attributes
+    ----------
+    motion : between it and the picture seen
+    luma, sure : (1, *size); `sure` is how far its colours are a reference's, 0..1
+    ab : (2, *fine_size)
+    is_there : whether there is such a picture
+    """
+
+    def __init__(self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int]) -> None:
+        self._operators = operators
+        self.motion = DeviceMotion(operators, *size, reduction=1, finest=FINEST_SCALE)
+        self.luma, self.sure = (view(operators.zeros(1, *size)) for _ in range(2))
+        self.ab = view(operators.zeros(2, *fine_size))
+        self.is_there = False
+
+    def take(self, luma: View, ab: DeviceArray) -> None:
+        """Be this picture."""
+        self._operators.copy(luma.array, self.luma.array)
+        self._operators.copy(ab, self.ab.array)
+        self.is_there = True
+
+
 class DeviceSteadiness:
-    """Blends each picture's chroma with that of the picture before, within one shot; as `Steadiness`.
+    """Blends each picture's chroma with that of the one before and of a reference, within one shot; as `Steadiness`.
 
     Whether a reference shows the picture itself is decided on the device: nobody waits for it.
 
@@ -27,30 +57,37 @@ class DeviceSteadiness:
     def __init__(
         self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int], strength: float
     ) -> None:
-        self._operators, self._strength = operators, strength
+        self._operators, self._sizes, self._strength = operators, (size, fine_size), strength
         operators.prepare(*KERNELS)
-        self._motion = DeviceMotion(operators, *size, reduction=1)
-        self._back, self._forth = view(self._motion.backward), view(self._motion.forward)
+        self._before = _Lender(operators, size, fine_size)
+        self._reference: _Lender | None = None
         plane = (1, *size)
-        self._luma_before, self._change, self._seen, self._trust = (view(operators.zeros(*plane)) for _ in range(4))
-        self._sure, self._sure_before = (view(operators.zeros(*plane)) for _ in range(2))
+        self._change, self._seen, self._trust, self._sure = (view(operators.zeros(*plane)) for _ in range(4))
         self._all_sure = operators.constant(np.ones(plane, np.float32))
         columns, rows, _ = catalogue()["luma_change"].grid((size[1], size[0], 1))
         self._sums, self._mean = operators.zeros(columns * rows), operators.zeros(1)
         self._blocks = operators.zeros(2, BLOCKS * BLOCKS)
-        self._ab_before = view(operators.zeros(2, *fine_size))
-        self._has_before = self._is_anchored = False
+        self._is_judged = True
+
+    def expect_reference(self) -> None:
+        """Make what a reference takes beforehand, so that nothing is made while film runs."""
+        if self._reference is None:
+            self._reference = _Lender(self._operators, *self._sizes)
 
     def reset(self) -> None:
         """Begin a shot."""
-        self._has_before = self._is_anchored = False
+        self._before.is_there = False
+        if self._reference is not None:
+            self._reference.is_there = False
 
     def anchor(self, luma: View, ab: DeviceArray) -> None:
-        """Let a reference stand for the picture before: where the next one shows the same, it takes these colours."""
-        self._motion.see(luma)
-        self._operators.copy(self._all_sure, self._sure_before.array)
-        self._keep(luma, ab)
-        self._is_anchored = True
+        """Take a reference: if the next picture shows the same, the shot has these colours from there on."""
+        self.expect_reference()
+        assert self._reference is not None
+        self._reference.take(luma, ab)
+        self._reference.motion.see(luma)
+        self._operators.copy(self._all_sure, self._reference.sure.array)
+        self._is_judged = False
 
     def steady(self, luma: View, ab: DeviceArray) -> None:
         """Blend a picture's chroma, in place, with what came before.
@@ -60,74 +97,92 @@ class DeviceSteadiness:
         luma : one plane of `size`, Y' in [0, 1]
         ab : float32 (2, `fine_size`), in any numbers
         """
-        self._motion.see(luma)
-        if self._has_before:
-            self._motion.find()
-            self._find_trust(luma)
-            self._carry(view(ab))
-            self._sure, self._sure_before = self._sure_before, self._sure
-        else:
-            self._operators.device.clear(self._sure_before.array, self._operators.stream)
-        self._keep(luma, ab)
-        self._is_anchored = False
+        self._operators.device.clear(self._sure.array, self._operators.stream)
+        self._before.motion.see(luma)
+        if self._before.is_there:
+            self._borrow(self._before, luma, ab, self._strength)
+        reference = self._reference
+        if reference is not None and reference.is_there:
+            if self._is_judged:
+                reference.motion.see_instead(luma)
+            else:
+                reference.motion.see(luma)
+            self._borrow(reference, luma, ab, 0.0)
+        self._before.take(luma, ab)
+        self._before.sure, self._sure = self._sure, self._before.sure
 
-    def _keep(self, luma: View, ab: DeviceArray) -> None:
-        self._operators.copy(luma.array, self._luma_before.array)
-        self._operators.copy(ab, self._ab_before.array)
-        self._has_before = True
+    def _borrow(self, lender: _Lender, luma: View, ab: DeviceArray, strength: float) -> None:
+        """Blend chroma with what a picture lends; what is sure of that adds to `_sure`."""
+        lender.motion.find()
+        if lender is self._reference and not self._is_judged:
+            self._is_judged = True
+            self._judge(lender, luma)
+        self._find_trust(lender, luma, strength)
+        self._carry(lender, view(ab))
 
-    def _find_trust(self, luma: View) -> None:
-        """Find the weight of what the motion back to the picture before carries, and how far it is sure."""
-        run, back, seen = self._operators.run, self._back, self._seen
+    def _judge(self, reference: _Lender, luma: View) -> None:
+        """Let the reference be sure of nothing where, brought along the motion, it is another picture."""
+        back, sure = view(reference.motion.backward), reference.sure
+        size = {"width": luma.width, "height": luma.height}
+        threads_of_blocks = (catalogue()["anchor_blocks"].block[0], self._blocks.shape[1], 1)
+        self._operators.run(
+            "anchor_blocks",
+            threads_of_blocks,
+            luma=luma,
+            reference=reference.luma,
+            flow=back,
+            blocks=self._blocks,
+            luma_pitch=luma.pitch,
+            pitch=back.pitch,
+            plane=back.plane,
+            **size,
+        )
+        self._operators.run("anchor_gate", sure.area, blocks=self._blocks, sure=sure, pitch=sure.pitch, **size)
+
+    def _find_trust(self, lender: _Lender, luma: View, strength: float) -> None:
+        """Find the weight of what the motion back to a picture carries, and how far all is sure by now."""
+        run, back, seen = self._operators.run, view(lender.motion.backward), self._seen
         size = {"width": luma.width, "height": luma.height}
         grid = {"pitch": back.pitch, "plane": back.plane}
-        ways = {"flow": back, "luma_pitch": luma.pitch, **size, **grid}
         run(
             "luma_change",
             luma.area,
             luma=luma,
-            before=self._luma_before,
+            before=lender.luma,
             change=self._change,
             sums=self._sums,
-            **ways,
+            flow=back,
+            luma_pitch=luma.pitch,
+            **size,
+            **grid,
         )
         blocks, pixels = self._sums.shape[0], luma.width * luma.height
         threads = catalogue()["mean_change"].block
         run("mean_change", threads, sums=self._sums, mean=self._mean, blocks=blocks, pixels=pixels)
-        run("flow_seen", luma.area, there=back, back=self._forth, seen=seen, **size, **grid)
-        if self._is_anchored:
-            threads_of_blocks = (catalogue()["anchor_blocks"].block[0], self._blocks.shape[1], 1)
-            run(
-                "anchor_blocks",
-                threads_of_blocks,
-                luma=luma,
-                reference=self._luma_before,
-                blocks=self._blocks,
-                **ways,
-            )
-            run("anchor_gate", seen.area, blocks=self._blocks, seen=seen, pitch=seen.pitch, **size)
+        run("flow_seen", luma.area, there=back, back=view(lender.motion.forward), seen=seen, **size, **grid)
         run(
             "carry_trust",
             luma.area,
             change=self._change,
             mean=self._mean,
             seen=seen,
-            sure_before=self._sure_before,
+            sure_before=lender.sure,
+            sure_already=self._sure,
             flow=back,
             trust=self._trust,
             sure=self._sure,
-            strength=self._strength,
+            strength=strength,
             **size,
             **grid,
         )
 
-    def _carry(self, ab: View) -> None:
-        """Mix chroma with that of the picture before, along the motion, by trust."""
-        back = self._back
+    def _carry(self, lender: _Lender, ab: View) -> None:
+        """Mix chroma with the lender's, along the motion, by the weight."""
+        back = view(lender.motion.backward)
         self._operators.run(
             "carry_chroma",
             ab.area,
-            before=self._ab_before,
+            before=lender.ab,
             now=ab,
             flow=back,
             trust=self._trust,

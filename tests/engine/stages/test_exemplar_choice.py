@@ -93,7 +93,7 @@ FILM = Path(__file__).resolve().parents[4] / "shared" / "data" / "film"
 def test_the_references_of_a_real_film_find_their_shots() -> None:
     av = pytest.importorskip("av")
     references = [
-        read_exemplar(path, (224, 304), (160, 216))
+        read_exemplar(path, (224, 304), (160, 216), (224, 304))
         for path in sorted((FILM / "blast-effects-references").glob("*.png"))
     ]
     choice = MostAlike([None] * 4, [reference.lightness for reference in references])

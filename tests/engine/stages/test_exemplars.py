@@ -29,8 +29,8 @@ def test_a_reference_is_read_in_its_own_depth(tmp_path: Path, dtype: type, full:
     picture = np.zeros((30, 40, 3), dtype)
     picture[..., 2] = full
     cv2.imwrite(str(path), picture)
-    exemplar = read_exemplar(path, (16, 24), (20, 30))
-    assert exemplar.lightness.shape == (16, 24)
+    exemplar = read_exemplar(path, (16, 24), (20, 30), (12, 18))
+    assert (exemplar.lightness.shape, exemplar.luma.shape) == ((16, 24), (12, 18))
     assert exemplar.lightness.mean() == pytest.approx(0.5324, abs=2e-3)
     np.testing.assert_allclose(exemplar.ab.mean((1, 2)) * AB_RANGE, [80.1, 67.2], atol=0.3)
 
@@ -41,7 +41,7 @@ def test_a_bad_reference_is_one_clear_line(tmp_path: Path, content: bytes | None
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"reference .*bad\.png: ") as caught:
-        read_exemplar(path, (16, 24), (20, 30))
+        read_exemplar(path, (16, 24), (20, 30), (12, 18))
     assert "\n" not in str(caught.value)
 
 

@@ -213,3 +213,30 @@ def test_what_a_reference_does_not_show_has_the_networks_colour() -> None:
     steadiness.steady(pictures[0][0], ab)
     assert ab[0, 42 : 22 + SQUARE, lefts[0] + 10 : lefts[0] + SQUARE - 10].mean() < 0.3
     assert ab[0, 70:, 48:].mean() > 0.6
+
+
+def test_what_comes_back_is_coloured_by_the_reference_again() -> None:
+    """The square hides ground for a while; what it uncovers is asked of the reference, which still shows it."""
+    pictures, lefts = zip(*crossing(10), strict=True)
+    ground = np.where(np.arange(WIDTH)[None] < 64, 0.7, -0.7).astype(np.float32) * np.ones((HEIGHT, 1), np.float32)
+    bare = (0.05 + 0.25 * texture(3, HEIGHT, WIDTH)).astype(np.float32)
+    steadiness = Steadiness((HEIGHT, WIDTH), (HEIGHT, WIDTH), 0.8)
+    steadiness.anchor(bare, np.stack([ground, ground]))
+    for picture in pictures:
+        ab = np.zeros((2, HEIGHT, WIDTH), np.float32)
+        steadiness.steady(np.ascontiguousarray(picture[0], np.float32), ab)
+    uncovered = np.s_[36 : 28 + SQUARE, lefts[0] + 4 : lefts[0] + 28]
+    assert np.abs(ab[0][uncovered] - ground[uncovered]).mean() < 0.1
+
+
+def test_a_long_shot_keeps_a_reference_as_sharp_as_it_is() -> None:
+    picture = next(pan(1))[0]
+    stripes = np.tile(np.float32([0.6, 0.6, -0.6, -0.6]), (HEIGHT, WIDTH // 4))
+    steadiness = Steadiness((HEIGHT, WIDTH), (HEIGHT, WIDTH), 0.8)
+    steadiness.anchor(picture, np.stack([stripes, stripes]))
+    random = np.random.default_rng(6)
+    for _ in range(40):
+        ab = np.zeros((2, HEIGHT, WIDTH), np.float32)
+        grainy = picture + 0.01 * random.standard_normal(picture.shape).astype(np.float32)
+        steadiness.steady(grainy.astype(np.float32), ab)
+    assert np.abs(ab[0] - stripes).mean() < 0.12
