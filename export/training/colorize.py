@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.media.colour_error import chroma_psnr, ciede2000, colourfulness
-from export.networks.film_colorize import FilmColorize
+from export.networks.film_colorize import COLOURS, FilmColorize
 from export.training.footage import load_footage
 from export.training.loop import add_run_arguments, run_settings, train
 from export.training.pool import Pool, step_generator
 
-HEIGHT, WIDTH = 128, 176
-CLIP_SHARE = 0.25
+HEIGHT, WIDTH = 96, 128
+"""Of training pictures: parts of pictures, seen as large as in whole ones of the working size."""
+CLIP_SHARE = 0.1
+LED_SHARE, LED_COST = 0.25, 3
+"""Share of steps that train references and steadiness, and by how much a picture of these costs more."""
+STRONG_WEIGHT = 2.0
+"""By how much more a colour of 110 counts than grey, for each of it, up to 0.6."""
+GUESS_WEIGHT = 0.05
+COLOURED = 3.0
+"""Colourfulness from which a held-out photograph is measured: grey ones have no colour to be found."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,51 +76,62 @@ class ColorizeRecipe:
         self._seed, self._batch = seed, batch
         self._train = load_footage(data, "train", cache=cache)
         self._held_out = load_footage(data, "held-out", cache=cache)
-        self._pool = Pool(self._make_block, seed=seed, blocks=blocks, steps_per_block=2)
+        self._pool = Pool(self._make_block, seed=seed, blocks=blocks, steps_per_block=3)
 
     def network(self) -> nn.Module:
         """Make the untrained network."""
         return FilmColorize()
 
     def loss(self, network: nn.Module, step: int) -> tuple[Tensor, Mapping[str, float]]:
-        """Return the loss of one step: colour, what the references offer, when to follow them, steadiness."""
+        """Return the loss of one step: of automatic colour, or of colour led by references and the past."""
         assert isinstance(network, FilmColorize)
         rng = step_generator(self._seed, step)
         scenes = self._pool.at(step)
-        chosen = [scenes[int(i)] for i in rng.choice(len(scenes), self._batch)]
+        is_led = rng.random() < LED_SHARE
+        count = max(1, self._batch // LED_COST) if is_led else self._batch
+        chosen = [scenes[int(i)] for i in rng.choice(len(scenes), count)]
+        return self._led(network, chosen, rng) if is_led else self._automatic(network, chosen)
+
+    def _automatic(self, network: FilmColorize, scenes: Sequence[Scene]) -> tuple[Tensor, Mapping[str, float]]:
+        """Return the loss of colour without references and without a past."""
+        luma, ab = _stacked(scenes, "luma"), _stacked(scenes, "ab")
+        x4, own, made = network.automatic_colour(luma)
+        wanted4 = functional.avg_pool2d(ab, 4)
+        colour = _weighted(made, functional.avg_pool2d(ab, 2)).mean()
+        total = colour + 0.5 * _weighted(own, wanted4).mean() + GUESS_WEIGHT * guess_loss(network.guess(x4), wanted4)
+        return total, {"colour": float(colour.detach())}
+
+    def _led(
+        self, network: FilmColorize, scenes: Sequence[Scene], rng: np.random.Generator
+    ) -> tuple[Tensor, Mapping[str, float]]:
+        """Return the loss of led colour: colour, what the references offer, when to follow them, steadiness."""
         luma, ab, previous_luma, reference_luma, reference_ab = (
-            torch.from_numpy(np.stack([getattr(scene, name) for scene in chosen]))
-            for name in ("luma", "ab", "previous_luma", "reference_luma", "reference_ab")
+            _stacked(scenes, name) for name in ("luma", "ab", "previous_luma", "reference_luma", "reference_ab")
         )
-        has_reference = torch.tensor(rng.random(self._batch) < 0.6).float()
-        has_past = torch.tensor(rng.random(self._batch) < 0.5).float().view(-1, 1, 1, 1)
-        alike = torch.tensor([float(scene.is_alike) for scene in chosen]) * has_reference
-        tokens = network.describe(network.encode(reference_luma)[1])
+        has_reference = torch.tensor(rng.random(len(scenes)) < 0.9).float()
+        has_past = torch.tensor(rng.random(len(scenes)) < 0.6).float().view(-1, 1, 1, 1)
+        alike = torch.tensor([float(scene.is_alike) for scene in scenes]) * has_reference
+        tokens = network.describe(network.encode(reference_luma))
         valid = has_reference.view(-1, 1).expand(-1, tokens.shape[2] * tokens.shape[3])
         tokens = tokens.flatten(2) * valid.unsqueeze(1)
-        small_ab = functional.avg_pool2d(reference_ab, 8).flatten(2) * valid.unsqueeze(1)
+        small_ab = functional.avg_pool2d(reference_ab, network.token_cell).flatten(2) * valid.unsqueeze(1)
         nothing = torch.zeros_like(luma), torch.zeros_like(ab)
         with torch.no_grad():
             past_ab = network(previous_luma, tokens.detach(), small_ab, valid, *nothing)[0] * has_past
             past_luma = previous_luma * has_past
-        x4, x8 = network.encode(luma)
-        proposal = network.propose(x8, network.describe(x8), tokens, small_ab, valid)
-        made = network.paint(x4, x8, luma, proposal, past_luma, past_ab)
-        wanted8 = functional.avg_pool2d(ab, 8)
-        own, offered = _distance(proposal.automatic, wanted8), _distance(proposal.found, wanted8)
-        better = torch.sigmoid((own.detach() - offered.detach()) * 40)
-        follow = functional.binary_cross_entropy(proposal.follow.clamp(1e-4, 1 - 1e-4), better, reduction="none")
+        x4 = network.encode(luma)
+        proposal = network.propose(x4, network.describe(x4), tokens, small_ab, valid)
+        made = network.steady(x4, luma, network.paint(x4, proposal), past_luma, past_ab)
+        wanted4 = functional.avg_pool2d(ab, 4)
+        own, offered = colour_difference(proposal.automatic, wanted4), colour_difference(proposal.found, wanted4)
+        better = torch.sigmoid((own.detach() - offered.detach()) * 0.5)
+        follow = functional.binary_cross_entropy(proposal.follow[:, 0].clamp(1e-4, 1 - 1e-4), better, reduction="none")
         still = ((luma - previous_luma).abs() < 0.03).float() * has_past
         unsteady = ((made - past_ab).abs() * still).mean()
-        colour = (_distance(made, ab) * _weight(ab)).mean()
-        total = colour + 0.5 * (own * _weight(wanted8)).mean()
-        total = total + 0.5 * (offered * _weight(wanted8) * alike.view(-1, 1, 1, 1)).mean()
-        total = total + 0.05 * (follow * has_reference.view(-1, 1, 1, 1)).mean() + 0.3 * unsteady
-        return total, {
-            "colour": float(colour.detach()),
-            "automatic": float(own.detach().mean()),
-            "unsteady": float(unsteady.detach()),
-        }
+        total = _weighted(made, ab).mean() + 0.5 * _weighted(proposal.automatic, wanted4).mean()
+        total = total + 0.5 * (_weighted(proposal.found, wanted4) * alike.view(-1, 1, 1)).mean()
+        total = total + 0.3 * (follow * has_reference.view(-1, 1, 1)).mean() + 3.0 * unsteady
+        return total, {"led": float(total.detach()), "unsteady": float(unsteady.detach())}
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -120,6 +140,8 @@ class ColorizeRecipe:
         rng = np.random.default_rng(5)
         for photo in self._held_out.photos:
             picture = _framed(photo, 256, 320)
+            if colourfulness(picture) < COLOURED:
+                continue
             luma, ab = to_lab(picture)
             automatic.append(_scores(luma, ab, colorize(network, luma)))
             reference = to_lab(_moved(picture, rng, reach=0.2, is_mirrored=True))
@@ -141,7 +163,7 @@ class ColorizeRecipe:
         self._pool.close()
 
     def _make_block(self, rng: np.random.Generator) -> list[Scene]:
-        return [self._scene(rng) for _ in range(6)]
+        return [self._scene(rng) for _ in range(self._batch)]
 
     def _scene(self, rng: np.random.Generator) -> Scene:
         if self._train.clips and (rng.random() < CLIP_SHARE or not self._train.photos):
@@ -191,10 +213,10 @@ def to_rgb(luma: np.ndarray, ab: np.ndarray) -> np.ndarray:
 def colorize(
     network: nn.Module, luma: np.ndarray, reference: tuple[np.ndarray, np.ndarray] | None = None
 ) -> np.ndarray:
-    """Colour one picture as the runtime does: ab (2, h, w) for luma (1, h, w), led by a reference's (luma, ab)."""
+    """Colour one picture at the working size: ab (2, h, w) for luma (1, h, w), led by a reference's (luma, ab)."""
     assert isinstance(network, FilmColorize)
     with torch.no_grad():
-        picture = torch.from_numpy(luma[None])
+        picture = _at_work(luma)
         if reference is None:
             tokens, small_ab, valid = (
                 torch.zeros(1, network.feature_channels, 1),
@@ -202,11 +224,19 @@ def colorize(
                 torch.zeros(1, 1),
             )
         else:
-            tokens = network.describe(network.encode(torch.from_numpy(reference[0][None]))[1]).flatten(2)
-            small_ab = functional.avg_pool2d(torch.from_numpy(reference[1][None]), 8).flatten(2)
+            tokens = network.describe(network.encode(_at_work(reference[0]))).flatten(2)
+            small_ab = functional.avg_pool2d(_at_work(reference[1]), network.token_cell).flatten(2)
             valid = torch.ones(1, tokens.shape[2])
         nothing = torch.zeros_like(picture), torch.zeros(1, 2, *picture.shape[2:])
-        return network(picture, tokens, small_ab, valid, *nothing)[0][0].numpy()
+        made = network(picture, tokens, small_ab, valid, *nothing)[0]
+        return functional.interpolate(made, luma.shape[1:], mode="bilinear", align_corners=False)[0].numpy()
+
+
+def _at_work(planes: np.ndarray) -> Tensor:
+    """Reduce planes (C, h, w) to the working size, (1, C, ...)."""
+    height, width = FilmColorize.working_size
+    small = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in planes]
+    return torch.from_numpy(np.stack(small)[None])
 
 
 def _scores(luma: np.ndarray, ab: np.ndarray, made: np.ndarray) -> tuple[float, ...]:
@@ -222,21 +252,77 @@ def _scores(luma: np.ndarray, ab: np.ndarray, made: np.ndarray) -> tuple[float, 
     )
 
 
-def _distance(found: Tensor, wanted: Tensor) -> Tensor:
-    """Return the colour distance (N, 1, h, w), smooth at zero."""
-    return torch.sqrt(((found - wanted) ** 2).sum(1, keepdim=True) + 1e-4)
+def colour_difference(found: Tensor, wanted: Tensor) -> Tensor:
+    """Return CIEDE2000 of colours on things of one lightness, so that it can be learned from.
+
+    The turn of blues, which the formula subtracts, is left out, the mean hue is that of the mean of both vectors, and
+    near zero the distance is rounded.
+
+    Parameters
+    ----------
+    found, wanted : float (N, 2, h, w), a*/110 and b*/110
+
+    Returns
+    -------
+    float32 (N, h, w)
+
+    References
+    ----------
+    Sharma, Wu and Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30(1), 2005.
+    """
+    (a1, b1), (a2, b2) = ((110.0 * planes.float()).unbind(1) for planes in (found, wanted))
+    mean = (_length(a1, b1) + _length(a2, b2)) / 2
+    seventh = mean**7
+    stretch = 1.5 - 0.5 * torch.sqrt(seventh / (seventh + 25.0**7) + 1e-12)
+    a1, a2 = a1 * stretch, a2 * stretch
+    c1, c2 = _length(a1, b1), _length(a2, b2)
+    mean, in_chroma = (c1 + c2) / 2, c2 - c1
+    in_hue = ((a1 - a2) ** 2 + (b1 - b2) ** 2 - in_chroma**2).clamp(min=0)
+    hue = torch.atan2((b1 / c1 + b2 / c2).detach(), (a1 / c1 + a2 / c2).detach())
+    shape = 1 - 0.17 * torch.cos(hue - math.radians(30)) + 0.24 * torch.cos(2 * hue)
+    shape = shape + 0.32 * torch.cos(3 * hue + math.radians(6)) - 0.2 * torch.cos(4 * hue - math.radians(63))
+    square = (in_chroma / (1 + 0.045 * mean)) ** 2 + in_hue / (1 + 0.015 * mean * shape) ** 2
+    return torch.sqrt(square + 0.25) - 0.5
 
 
-def _weight(ab: Tensor) -> Tensor:
-    """Make strong colours count more, or the safest answer is grey."""
-    return 1.0 + 3.0 * torch.sqrt((ab * ab).sum(1, keepdim=True)).clamp(max=0.6)
+def _length(a: Tensor, b: Tensor) -> Tensor:
+    return torch.sqrt(a * a + b * b + 1e-2)
+
+
+def _weighted(found: Tensor, wanted: Tensor) -> Tensor:
+    """Return the difference (N, h, w) in tens of CIEDE2000; strong colours count more, or the safest answer is grey."""
+    strength = torch.sqrt((wanted * wanted).sum(1)).clamp(max=0.6)
+    return 0.1 * colour_difference(found, wanted) * (1.0 + STRONG_WEIGHT * strength)
+
+
+def guess_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return the cross-entropy of what a place may be, told by its nearest colours; of every fourth place.
+
+    Zhang, Isola and Efros, "Colorful Image Colorization", ECCV 2016: four neighbours, weights falling with distance.
+
+    Parameters
+    ----------
+    logits : float (N, len(COLOURS), h, w)
+    wanted : float (N, 2, h, w), a*/110 and b*/110
+    """
+    spoken = logits[:, :, ::2, ::2].float().permute(0, 2, 3, 1).flatten(0, 2)
+    colours = wanted[:, :, ::2, ::2].permute(0, 2, 3, 1).flatten(0, 2)
+    distances, nearest = torch.cdist(colours, COLOURS).topk(4, dim=1, largest=False)
+    share = torch.softmax(-((distances * 110 / 7) ** 2) / 2, 1)
+    said = functional.log_softmax(spoken, 1).gather(1, nearest)
+    strength = colours.norm(dim=1).clamp(max=0.6)
+    return (-(said * share).sum(1) * (1.0 + STRONG_WEIGHT * strength)).mean()
+
+
+def _stacked(scenes: Sequence[Scene], name: str) -> Tensor:
+    return torch.from_numpy(np.stack([getattr(scene, name) for scene in scenes]))
 
 
 def _random_cut(height: int, width: int, rng: np.random.Generator) -> tuple[slice, slice]:
-    """Choose a part of a picture with the training pictures' aspect."""
-    share = rng.uniform(0.6, 1.0)
-    wide = int(min(width, height * WIDTH / HEIGHT) * share)
-    high = int(wide * HEIGHT / WIDTH)
+    """Choose a part of a picture with about the training pictures' aspect."""
+    share, aspect = rng.uniform(0.4, 1.0), WIDTH / HEIGHT * math.exp(rng.uniform(-0.2, 0.2))
+    wide = int(min(width, height * aspect) * share)
+    high = min(height, int(wide / aspect))
     top, left = int(rng.integers(0, height - high + 1)), int(rng.integers(0, width - wide + 1))
     return slice(top, top + high), slice(left, left + wide)
 

@@ -118,7 +118,11 @@ RECIPES: tuple[ModelRecipe, ...] = (
         outputs={
             "ab": (1, 2, "height", "width"),
             "confidence": (1, 1, "height", "width"),
-            "features": (1, FilmColorize.feature_channels, "height/8", "width/8"),
+            "features": (
+                1,
+                FilmColorize.feature_channels,
+                *(f"{side}/{FilmColorize.token_cell}" for side in ("height", "width")),
+            ),
             "next_luma": (1, 1, "height", "width"),
             "next_ab": (1, 2, "height", "width"),
         },
@@ -158,6 +162,8 @@ def write_model(
         ONNX Runtime and the network disagree.
     """
     network = network.eval()
+    if isinstance(network, FilmColorize):
+        network.fold()
     unfinished = path.with_suffix(".onnx.part")
     height, width = recipe.check_sizes[0]
     with warnings.catch_warnings():

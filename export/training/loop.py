@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Protocol
 
 import cv2
@@ -201,7 +202,10 @@ def _average(averaged: dict[str, Tensor], network: nn.Module, keep: float, step:
     keep = min(keep, (1 + step) / (10 + step))
     with torch.no_grad():
         for name, value in network.state_dict().items():
-            averaged[name].lerp_(value, 1 - keep)
+            if value.is_floating_point():
+                averaged[name].lerp_(value, 1 - keep)
+            else:
+                averaged[name].copy_(value)
 
 
 def _validate(recipe: Recipe, averaged: Mapping[str, Tensor], out: Path, state: _State) -> dict[str, float]:
@@ -247,27 +251,27 @@ def _load(path: Path, network: nn.Module, averaged: dict[str, Tensor], optimizer
 
 
 class _Curves:
-    """Means of the figures over 50 steps, one CSV row each."""
+    """Means of the figures over 50 steps, one CSV row each; a figure that only some steps have is their mean."""
 
     def __init__(self, path: Path, *, keep: bool) -> None:
         self._file = path.open("a" if keep else "w", newline="")
         self._writer = csv.writer(self._file)
         self._is_headed = keep
-        self._sums: dict[str, float] = {}
-        self._count = 0
+        self._figures: dict[str, list[float]] = {}
 
     def add(self, state: _State, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
+            self._figures.setdefault(name, []).append(value)
         if state.step % 50 == 0:
+            names = sorted(self._figures)
             if not self._is_headed:
-                self._writer.writerow(["step", "minutes", *self._sums])
+                self._writer.writerow(["step", "minutes", *names])
                 self._is_headed = True
-            means = [f"{value / self._count:.6f}" for value in self._sums.values()]
+            means = [f"{fmean(self._figures[name]):.6f}" if self._figures[name] else "" for name in names]
             self._writer.writerow([state.step, f"{state.seconds / 60:.2f}", *means])
             self._file.flush()
-            self._sums, self._count = {}, 0
+            for values in self._figures.values():
+                values.clear()
 
     def close(self) -> None:
         self._file.close()

@@ -139,20 +139,20 @@ def _no_past(luma):
     return torch.zeros_like(luma), torch.zeros(luma.shape[0], 2, *luma.shape[2:])
 
 
-@pytest.mark.parametrize(("height", "width"), [(48, 80), (256, 336)])
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 160)])
 def test_colorize_gives_everything_at_its_size(height: int, width: int) -> None:
     luma = torch.rand(1, 1, height, width)
     ab, confidence, features, next_luma, next_ab = FilmColorize().eval()(luma, *_references(1), *_no_past(luma))
     assert ab.shape == (1, 2, height, width)
     assert confidence.shape == (1, 1, height, width)
-    assert features.shape == (1, 64, height // 8, width // 8)
+    assert features.shape == (1, 64, height // 4, width // 4)
     assert torch.equal(next_luma, luma)
     assert torch.equal(next_ab, ab)
 
 
 def test_an_invalid_reference_is_no_reference() -> None:
     network = _awake(FilmColorize())
-    luma = torch.rand(1, 1, 48, 80)
+    luma = torch.rand(1, 1, 64, 96)
     tokens, colours, _ = _references(1)
     none = network(luma, tokens * 0, colours * 0, torch.zeros(1, 12), *_no_past(luma))
     one_token = network(luma, torch.zeros(1, 64, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1), *_no_past(luma))
@@ -162,7 +162,7 @@ def test_an_invalid_reference_is_no_reference() -> None:
 
 def test_invalid_tokens_among_valid_ones_change_nothing() -> None:
     network = _awake(FilmColorize())
-    luma = torch.rand(1, 1, 48, 80)
+    luma = torch.rand(1, 1, 64, 96)
     tokens, colours, valid = _references(1)
     plain = network(luma, tokens, colours, valid, *_no_past(luma))
     more = network(
@@ -177,9 +177,38 @@ def test_invalid_tokens_among_valid_ones_change_nothing() -> None:
 
 def test_zero_states_mean_no_previous_frame_and_others_hold_colour() -> None:
     network = _awake(FilmColorize())
-    luma = torch.rand(1, 1, 48, 80)
+    luma = torch.rand(1, 1, 64, 96)
     fresh = network(luma, *_references(1), *_no_past(luma))[0]
-    ghost = network(luma, *_references(1), torch.zeros_like(luma), torch.full((1, 2, 48, 80), 0.4))[0]
-    held = network(luma, *_references(1), luma, torch.full((1, 2, 48, 80), 0.4))[0]
+    ghost = network(luma, *_references(1), torch.zeros_like(luma), torch.full((1, 2, 64, 96), 0.4))[0]
+    held = network(luma, *_references(1), luma, torch.full((1, 2, 64, 96), 0.4))[0]
     torch.manual_seed(0)
     assert (ghost - fresh).abs().mean() < (held - fresh).abs().mean()
+
+
+def test_a_fresh_colorizer_gives_neutral_colour() -> None:
+    luma = torch.rand(1, 1, 64, 96)
+    network = FilmColorize().eval()
+    assert not network(luma, torch.zeros(1, 64, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1), *_no_past(luma))[0].any()
+
+
+def test_folding_changes_no_number_and_leaves_no_normalization() -> None:
+    network = _awake(FilmColorize()).train()
+    for _ in range(3):
+        network.encode(torch.rand(2, 1, 64, 96))  # so that means and deviations are no longer zero and one
+    network.eval()
+    luma = torch.rand(1, 1, 64, 96)
+    given = (luma, *_references(1), *_no_past(luma))
+    before = network(*given)
+    network.fold()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    for one, other in zip(before, network(*given), strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_colour_alone_is_what_the_whole_network_gives_without_references_and_past() -> None:
+    network = _awake(FilmColorize()).eval()
+    luma = torch.rand(1, 1, 64, 96)
+    whole = network(luma, torch.zeros(1, 64, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1), *_no_past(luma))[0]
+    half = network.automatic_colour(luma)[2]
+    doubled = torch.nn.functional.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(whole, doubled)

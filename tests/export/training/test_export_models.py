@@ -30,7 +30,7 @@ def test_an_exported_model_equals_its_network(name: str, tmp_path: Path) -> None
     path = tmp_path / "model.onnx"
     write_model(recipe, network, path, version="7", metrics={"psnr": 30.5})
     assert not list(tmp_path.glob("*.part"))
-    inputs = example_inputs(recipe, 112, 208, seed=5)
+    inputs = example_inputs(recipe, 128, 224, seed=5)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(list(recipe.outputs), {key: value.numpy() for key, value in inputs.items()})
     with torch.no_grad():
