@@ -18,8 +18,8 @@ from engine.stages.warp import Warper
 from engine.types import FrameSpec, PixelFormat, Planes
 
 MOTION_SIZE = (256, 336)
-"""The size whose area pictures have at most when motion is found for their colour: what the network sees may be too
-small for that, or so large that finding it takes longer than the network."""
+"""The size whose area pictures have about, or less, when motion is found for their colour: what the network sees may be
+too small for that, or so large that finding it takes longer than the network."""
 
 
 class ChromaTensors:
@@ -52,7 +52,7 @@ class ChromaTensors:
         self._warper = Warper(*half, reduction=2)
         self.steadies = can_be_steadied(spec, steadiness)
         self._motion_luma = np.empty(motion_size(spec), np.float32)
-        self._steadiness = Steadiness(self._motion_luma.shape, half, steadiness) if self.steadies else None
+        self._steadiness = Steadiness(motion_size(spec), half, steadiness) if self.steadies else None
         self._anchor_ab: dict[Path, Planes] = {}
 
     def see(self, pixels: Planes) -> None:
@@ -64,8 +64,9 @@ class ChromaTensors:
         height, width = self._size
         cv2.resize(luma, (width, height), dst=self._small_luma, interpolation=cv2.INTER_AREA)
         self._table.write(self._small_luma, self.look)
-        for smaller in (self._half_luma, self._motion_luma)[: 1 + self.steadies]:
-            reduce_by_area(luma, smaller)
+        reduce_by_area(luma, self._half_luma)
+        if self.steadies:
+            reduce_by_area(luma, self._motion_luma)
 
     def show(self) -> None:
         """Let `look` be what `luma` is."""
@@ -89,7 +90,7 @@ class ChromaTensors:
             self._anchor_ab[exemplar.path] = film_numbers(exemplar.fine_ab, self._gain)
 
     def anchor(self, exemplar: Exemplar) -> None:
-        """Let a reference stand for the picture before the one seen."""
+        """Let a reference lend its colours from the picture seen on, if it shows that."""
         if self._steadiness is not None:
             self._steadiness.anchor(exemplar.luma, self._anchor_ab[exemplar.path])
 
@@ -137,8 +138,9 @@ def half_size(spec: FrameSpec) -> tuple[int, int]:
 
 def motion_size(spec: FrameSpec) -> tuple[int, int]:
     """Return height and width of the pictures on which motion is found for a film's colour."""
-    is_small = spec.height * spec.width <= MOTION_SIZE[0] * MOTION_SIZE[1]
-    return working_size(spec.height, spec.width, None if is_small else MOTION_SIZE, 1)
+    if spec.height * spec.width <= MOTION_SIZE[0] * MOTION_SIZE[1]:
+        return spec.height, spec.width
+    return working_size(spec.height, spec.width, MOTION_SIZE, 1)
 
 
 def can_be_steadied(spec: FrameSpec, steadiness: float) -> bool:

@@ -21,12 +21,12 @@ AB_RANGE = 110.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemplar:
-    """A colour picture at the network's working size.
+    """A colour picture, at the sizes of whoever looks at it.
 
     path : where it was read
     frame : number of the source frame that it shows; None: it may guide any frame
-    lightness : float32 (h, w), L*/100
-    ab : float32 (2, h, w), a*/110 and b*/110
+    lightness : float32 (h, w), L*/100, at the network's working size
+    ab : float32 (2, h, w), a*/110 and b*/110, at that size
     luma : float32, Y' of BT.709, 0..1: what a grey film of it would show, at the size in which motion is found
     fine_ab : float32 (2, H, W), as `ab`, at the size in which the film gets its colour
     """
@@ -66,25 +66,27 @@ def read_exemplar(
         raise ConfigError(f"reference {path}: not a picture that can be decoded; wanted PNG, JPEG, TIFF or WebP")
     full = np.iinfo(str(picture.dtype)).max if picture.dtype.kind == "u" else 1
     whole = picture.astype(np.float32) / full
-    _, planes = _lab_of(whole, size)
-    _, fine = _lab_of(whole, fine_size)
-    seen, _ = _lab_of(whole, motion_size)
+    planes, fine = (_lab_of(_resized(whole, wanted)) for wanted in (size, fine_size))
     return Exemplar(
         path=path,
         frame=frame_number(path),
         lightness=planes[0] / 100.0,
         ab=planes[1:] / AB_RANGE,
-        luma=cv2.transform(seen, np.array([[0.0722, 0.7152, 0.2126]], np.float32)).astype(np.float32),
+        luma=cv2.transform(_resized(whole, motion_size), np.array([[0.0722, 0.7152, 0.2126]], np.float32)).astype(
+            np.float32
+        ),
         fine_ab=fine[1:] / AB_RANGE,
     )
 
 
-def _lab_of(bgr: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, Planes]:
-    """Return a picture float32 (h, w, 3) in another size, 0..1, and L*, a*, b* of it, (3, height, width)."""
-    small = cv2.resize(bgr, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    small = np.clip(small, 0.0, 1.0)
-    lab = cv2.cvtColor(small, cv2.COLOR_BGR2Lab).astype(np.float32)
-    return small, np.ascontiguousarray(lab.transpose(2, 0, 1))
+def _resized(bgr: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return a picture float32 (h, w, 3) in another size, 0..1."""
+    return np.clip(cv2.resize(bgr, (size[1], size[0]), interpolation=cv2.INTER_AREA), 0.0, 1.0)
+
+
+def _lab_of(bgr: np.ndarray) -> Planes:
+    """Return L*, a*, b* of a picture float32 (h, w, 3) in 0..1: (3, h, w)."""
+    return np.ascontiguousarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2Lab).transpose(2, 0, 1), np.float32)
 
 
 def frame_number(path: Path) -> int | None:

@@ -4,21 +4,24 @@ For colorizers that see every picture on its own, whose colours flicker, and for
 whose colours are to stay as they are. Motion is found on the luma itself (`dense_motion.py`), both ways; where the two
 ways do not meet, something was hidden or uncovered (Sundaram, Brox and Keutzer, "Dense Point Trajectories", ECCV 2010).
 
-Colours come from two pictures: the one before, which knows all that the shot has shown so far, but has been carried
+Colours come from two pictures, as long as these show the same as a whole, for single places are alike by chance: the
+one before, which knows all that the shot has shown so far, but has been carried
 itself, a little less sharp and a little further off with every step; and the reference, one step away for good. Where
 the reference can still be seen in the picture, it is asked itself.
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
-from engine.stages.dense_motion import DenseMotion
+from engine.stages.dense_motion import FINEST_SCALE, DenseMotion
 from engine.stages.luma import Plane
 from engine.stages.warp import sample_along
 from engine.types import Planes
 
-FINEST_SCALE = 1
-"""Of the motion, `DenseMotion`'s `finest`: colours of small things bleed otherwise."""
+REFERENCE_SCALE = 1
+"""Of the motion to a reference, `DenseMotion`'s `finest`: else its colours bleed off small things."""
 
 MISFIT = 0.03
 """Difference of luma along the motion, in the mean of a small window, at which trust has fallen to 1/e."""
@@ -34,8 +37,8 @@ FIRM = 0.01
 """Trust from which a reference's colours are carried on undiminished."""
 
 LIKENESS, BLOCKS, ALIKE_SHARE = 0.85, 4, 0.5
-"""A reference shows the picture itself where, along the motion, at least this share of its 4x4 blocks that show
-anything correlate this much; of 1550 pairs of different pictures none does."""
+"""Two pictures show the same where, along the motion, at least this share of their 4x4 blocks that show anything
+correlate this much."""
 
 LEAST_DEVIATION = 0.01
 """Deviation of luma below which a picture is one grey and is like everything."""
@@ -46,18 +49,21 @@ class _Lender:
 
     Parameters
     ----------
-    size, fine_size, reduced_size : of luma, of chroma, and of what motion is found on
+    size, fine_size : of luma, and of chroma
+    finest : of the motion between it and others, as of `DenseMotion`
 
     Attributes
     ----------
-    codes : uint8 `reduced_size`
+    motion : finds it
+    codes : uint8 `size`, what motion is found on
     luma, sure : float32 `size`; `sure` is how far its colours are a reference's, 0..1
     ab : float32 (2, `fine_size`)
     is_there : whether there is such a picture
     """
 
-    def __init__(self, size: tuple[int, int], fine_size: tuple[int, int], reduced_size: tuple[int, int]) -> None:
-        self.codes = np.zeros(reduced_size, np.uint8)
+    def __init__(self, size: tuple[int, int], fine_size: tuple[int, int], finest: int) -> None:
+        self.motion = DenseMotion(*size, reduction=1, finest=finest)
+        self.codes = np.zeros(size, np.uint8)
         self.luma, self.sure = np.zeros((2, *size), np.float32)
         self.ab = np.zeros((2, *fine_size), np.float32)
         self.is_there = False
@@ -84,14 +90,15 @@ class Steadiness:
 
     def __init__(self, size: tuple[int, int], fine_size: tuple[int, int], strength: float) -> None:
         self._strength = strength
-        self._motion = DenseMotion(*size, reduction=1, finest=FINEST_SCALE)
-        self._before, self._reference = (_Lender(size, fine_size, self._motion.size) for _ in range(2))
-        self._codes = np.zeros(self._motion.size, np.uint8)
+        self._before, self._reference = (_Lender(size, fine_size, finest) for finest in (FINEST_SCALE, REFERENCE_SCALE))
+        self._codes = np.zeros(size, np.uint8)
         self._scaled, self._moved, self._misfit, self._length, self._trust, self._sure = np.zeros(
             (6, *size), np.float32
         )
         self._back, self._forth, self._returned, self._squares = np.zeros((4, *size, 2), np.float32)
         self._ones = np.ones(size, np.float32)
+        rows, columns = (_parts(length) for length in size)
+        self._blocks = [(down, across) for down in rows for across in columns]
         self._fine_size, self._times = (fine_size[1], fine_size[0]), (fine_size[1] / size[1], fine_size[0] / size[0])
         self._fine_back = np.zeros((*fine_size, 2), np.float32)
         self._fine_trust, self._carried = np.zeros((2, *fine_size), np.float32)
@@ -108,7 +115,7 @@ class Steadiness:
         ----------
         luma, ab : as `steady` takes them
         """
-        self._motion.reduce(luma, self._reference.codes)
+        self._reference.motion.reduce(luma, self._reference.codes)
         self._reference.take(luma, ab)
         self._reference.sure.fill(1.0)
         self._is_judged = False
@@ -121,7 +128,7 @@ class Steadiness:
         luma : float32 `size`, Y' in [0, 1]
         ab : float32 (2, `fine_size`), in any numbers
         """
-        self._motion.reduce(luma, self._codes)
+        self._before.motion.reduce(luma, self._codes)
         self._sure.fill(0.0)
         if self._before.is_there:
             self._borrow(self._before, luma, ab, self._strength)
@@ -133,16 +140,22 @@ class Steadiness:
 
     def _borrow(self, lender: _Lender, luma: Plane, ab: Planes, strength: float) -> None:
         """Blend chroma with what a picture lends; what is sure of that adds to `_sure`."""
-        self._motion.find(self._codes, lender.codes, self._back)
-        self._motion.find(lender.codes, self._codes, self._forth)
-        if lender is self._reference and not self._is_judged:
-            self._is_judged = True
-            lender.is_there = self._shows_the_same(lender, luma)
-            if not lender.is_there:
-                return
+        lender.motion.find(self._codes, lender.codes, self._back)
+        lender.motion.find(lender.codes, self._codes, self._forth)
+        if not self._may_lend(lender, luma):
+            return
         self._find_trust(lender, luma)
         self._weigh(lender, strength)
         self._carry(lender, ab)
+
+    def _may_lend(self, lender: _Lender, luma: Plane) -> bool:
+        """Whether a lender shows this picture; a reference that does not show its first is not asked again."""
+        if lender is self._before:
+            return self._shows_the_same(lender, luma, least=0)
+        shows = self._shows_the_same(lender, luma, least=1)
+        lender.is_there = shows or self._is_judged
+        self._is_judged = True
+        return shows
 
     def _find_trust(self, lender: _Lender, luma: Plane) -> None:
         """Put how far what the motion carries can be believed into `_trust`."""
@@ -198,20 +211,33 @@ class Steadiness:
             np.multiply(self._carried, self._fine_trust, out=self._carried)
             np.add(now, self._carried, out=now)
 
-    def _shows_the_same(self, lender: _Lender, luma: Plane) -> bool:
-        """Whether a reference, brought along the motion, is this picture, but for what came or went."""
-        sample_along(lender.luma, self._back, self._moved)
+    def _shows_the_same(self, lender: _Lender, luma: Plane, *, least: int) -> bool:
+        """Whether a lender, brought along the motion, is this picture, but for what came or went.
+
+        At least `least` blocks must show anything: a flat picture is no reference, but may follow another.
+        """
+        theirs, ours_squared, theirs_squared, product = self._moved, self._scaled, self._length, self._trust
+        sample_along(lender.luma, self._back, theirs)
+        for one, other, out in ((luma, luma, ours_squared), (theirs, theirs, theirs_squared), (luma, theirs, product)):
+            np.multiply(one, other, out=out)
         seen = alike = 0
-        for rows in np.array_split(np.arange(luma.shape[0]), BLOCKS):
-            for columns in np.array_split(np.arange(luma.shape[1]), BLOCKS):
-                block = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-                pair = [np.ascontiguousarray(plane[block]) for plane in (luma, self._moved)]
-                if min(float(plane.std()) for plane in pair) >= LEAST_DEVIATION:
-                    seen += 1
-                    alike += float(cv2.matchTemplate(pair[0], pair[1], cv2.TM_CCOEFF_NORMED)[0, 0]) >= LIKENESS
-        return seen > 0 and alike >= ALIKE_SHARE * seen
+        for block in self._blocks:
+            ours, other, square, other_square, both = (
+                cv2.mean(plane[block])[0] for plane in (luma, theirs, ours_squared, theirs_squared, product)
+            )
+            variances = square - ours * ours, other_square - other * other
+            if min(variances) >= LEAST_DEVIATION**2:
+                seen += 1
+                alike += both - ours * other >= LIKENESS * (variances[0] * variances[1]) ** 0.5
+        return seen >= least and alike >= ALIKE_SHARE * seen
 
     def _square_lengths(self, vectors: Planes, out: Plane) -> None:
         """Write the squared lengths of vectors (height, width, 2) into `out`."""
         np.multiply(vectors, vectors, out=self._squares)
         np.add(self._squares[..., 0], self._squares[..., 1], out=out)
+
+
+def _parts(length: int) -> list[slice]:
+    """Cut a length into `BLOCKS` parts, the first of which are one longer where it does not come out even."""
+    ends = [number * (length // BLOCKS) + min(number, length % BLOCKS) for number in range(BLOCKS + 1)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]

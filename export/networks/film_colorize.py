@@ -2,13 +2,14 @@
 
 What things are decides what colours they have, and that is seen in a small picture as well as in a large one: the
 network works at about 128x160 and reaches down to 1/32 of that. One encoder serves the picture and its references: its
-features at 1/4 are what references are remembered by. Attention over the references' tokens proposes colour, a
-confidence says where to follow it, automatic colour fills the rest, and the previous frame's colour (a state) holds the
-result still.
+features at 1/8 are what references are remembered by. Attention from 1/4 of the picture's size over the references'
+tokens proposes colour, a confidence says where to follow it, automatic colour fills the rest, and the previous frame's
+colour (a state) holds the result still.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +18,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 COLOURS = torch.cartesian_prod(torch.arange(-100, 101, 12.5), torch.arange(-100, 101, 12.5))
-"""Every a*, b* that training asks about by name: a grid of a step that eyes tell apart, within what sRGB can show."""
+"""Every a*/110, b*/110 that training asks about by name: a grid within a circle, in steps that eyes tell apart."""
 COLOURS = COLOURS[COLOURS.norm(dim=1) <= 112] / 110
 
 
@@ -57,7 +58,7 @@ class NormedConv(nn.Module):
         return self.norm(self.conv(x))
 
     def fold(self) -> None:
-        """Take the normalization into the weights, for good; what the module computes stays the same."""
+        """Take the normalization into the weights, for good; what the module, which is not training, computes stays."""
         if isinstance(self.norm, nn.BatchNorm2d):
             self.conv = fuse_conv_bn_eval(self.conv, self.norm)
             self.norm = nn.Identity()
@@ -112,7 +113,7 @@ class FilmColorize(nn.Module):
 
     size_multiple = 32
     feature_channels = 64
-    token_cell = 4
+    token_cell = 8
     working_size = (128, 160)
     widths = (48, 96, 144, 176)
 
@@ -140,11 +141,14 @@ class FilmColorize(nn.Module):
             assert layer.bias is not None
             nn.init.zeros_(layer.bias)
 
-    def fold(self) -> None:
-        """Take all normalizations into the weights, for export."""
-        for module in self.modules():
+    def finished(self) -> FilmColorize:
+        """Return a copy as it ships: normalizations in the weights, and without `guess`; it computes the same."""
+        network = copy.deepcopy(self).eval()
+        for module in network.modules():
             if isinstance(module, NormedConv):
                 module.fold()
+        del network.guess
+        return network
 
     def encode(self, luma: Tensor) -> Tensor:
         """Return features (N, 48, h/4, w/4), not negative, of luma (N, 1, h, w), 0..1."""
@@ -155,10 +159,10 @@ class FilmColorize(nn.Module):
         x32 = self.body32(functional.relu(x32 + self.scene(x32.mean(dim=(2, 3), keepdim=True))))
         return self.up4(self.up8(self.up16(x32, x16), x8), x4)
 
-    def describe(self, x4: Tensor) -> Tensor:
-        """Return unit-length tokens (N, 64, h/4, w/4): what `features` gives and `reference_features` takes."""
+    def describe(self, x4: Tensor) -> tuple[Tensor, Tensor]:
+        """Return unit-length tokens to ask with (N, 64, h/4, w/4) and to remember (N, 64, h/8, w/8)."""
         tokens = self.tokens(x4).float()
-        return tokens * torch.rsqrt((tokens * tokens).sum(1, keepdim=True) + 1e-6)
+        return _unit(tokens), _unit(functional.avg_pool2d(tokens, 2))
 
     def forward(
         self,
@@ -184,23 +188,22 @@ class FilmColorize(nn.Module):
         -------
         ab : float (N, 2, h, w)
         confidence : float (N, 1, h, w), 0..1, how far a reference was followed
-        features : float (N, 64, h/4, w/4)
+        features : float (N, 64, h/8, w/8), what `reference_features` takes
         next_luma, next_ab : the states for the next frame
         """
         x4 = self.encode(luma)
-        features = self.describe(x4)
-        proposal = self.propose(x4, features, reference_features, reference_ab, reference_valid)
+        query, features = self.describe(x4)
+        proposal = self.propose(x4, query, reference_features, reference_ab, reference_valid)
         ab = self.steady(x4, luma, self.paint(x4, proposal), previous_luma, previous_ab)
         confidence = functional.interpolate(proposal.follow, scale_factor=4.0, mode="bilinear", align_corners=False)
         return ab, confidence, features, luma + 0.0, ab + 0.0
 
     def propose(
-        self, x4: Tensor, features: Tensor, reference_features: Tensor, reference_ab: Tensor, reference_valid: Tensor
+        self, x4: Tensor, query: Tensor, reference_features: Tensor, reference_ab: Tensor, reference_valid: Tensor
     ) -> Proposal:
         """Propose colour at 1/4: the network's own, the reference's, and how far to follow the latter."""
         automatic = self.automatic(x4).float()
-        query = features.flatten(2).transpose(1, 2)
-        alike = torch.matmul(query, reference_features)
+        alike = torch.matmul(query.flatten(2).transpose(1, 2), reference_features)
         valid = reference_valid.unsqueeze(1)
         weights = torch.softmax(alike * torch.exp(self.temperature) + (valid - 1.0) * 1e4, dim=-1)
         found = torch.matmul(weights, reference_ab.transpose(1, 2)).transpose(1, 2)
@@ -236,3 +239,7 @@ class FilmColorize(nn.Module):
         keep = functional.interpolate(keep, scale_factor=4.0, mode="bilinear", align_corners=False)
         ab = functional.interpolate(fresh, scale_factor=2.0, mode="bilinear", align_corners=False)
         return ab + (previous_ab - ab) * keep
+
+
+def _unit(tokens: Tensor) -> Tensor:
+    return tokens * torch.rsqrt((tokens * tokens).sum(1, keepdim=True) + 1e-6)

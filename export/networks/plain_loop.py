@@ -40,6 +40,8 @@ def network_of(model: Model) -> nn.Module:
         The network in this checkout is not that of the file.
     """
     network = NETWORKS[model.card.role]()
+    if isinstance(network, FilmColorize):
+        network = network.finished()
     stored = {item.name: numpy_helper.to_array(item) for item in onnx.load_from_string(model.data).graph.initializer}
     state: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
@@ -118,7 +120,7 @@ class PlainLoop:
             yield from film
             return
         model = self._models["colorize"]
-        size = model.card.working_size or (256, 336)
+        size = model.card.working_size or FilmColorize.working_size
         features = model.inputs["reference_features"].shape[1] or 1
         nothing = (torch.zeros(1, features, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1))
         luma_before, ab_before = torch.zeros(1, 1, *size), torch.zeros(1, 2, *size)

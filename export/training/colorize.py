@@ -27,7 +27,7 @@ from export.training.pool import Pool, step_generator
 HEIGHT, WIDTH = 96, 128
 """Of training pictures: parts of pictures, seen as large as in whole ones of the working size."""
 CLIP_SHARE = 0.1
-LED_SHARE, LED_COST = 0.25, 3
+LED_SHARE, LED_COST = 0.15, 3
 """Share of steps that train references and steadiness, and by how much a picture of these costs more."""
 STRONG_WEIGHT = 2.0
 """By how much more a colour of 110 counts than grey, for each of it, up to 0.6."""
@@ -111,7 +111,7 @@ class ColorizeRecipe:
         has_reference = torch.tensor(rng.random(len(scenes)) < 0.9).float()
         has_past = torch.tensor(rng.random(len(scenes)) < 0.6).float().view(-1, 1, 1, 1)
         alike = torch.tensor([float(scene.is_alike) for scene in scenes]) * has_reference
-        tokens = network.describe(network.encode(reference_luma))
+        tokens = network.describe(network.encode(reference_luma))[1]
         valid = has_reference.view(-1, 1).expand(-1, tokens.shape[2] * tokens.shape[3])
         tokens = tokens.flatten(2) * valid.unsqueeze(1)
         small_ab = functional.avg_pool2d(reference_ab, network.token_cell).flatten(2) * valid.unsqueeze(1)
@@ -120,7 +120,7 @@ class ColorizeRecipe:
             past_ab = network(previous_luma, tokens.detach(), small_ab, valid, *nothing)[0] * has_past
             past_luma = previous_luma * has_past
         x4 = network.encode(luma)
-        proposal = network.propose(x4, network.describe(x4), tokens, small_ab, valid)
+        proposal = network.propose(x4, network.describe(x4)[0], tokens, small_ab, valid)
         made = network.steady(x4, luma, network.paint(x4, proposal), past_luma, past_ab)
         wanted4 = functional.avg_pool2d(ab, 4)
         own, offered = colour_difference(proposal.automatic, wanted4), colour_difference(proposal.found, wanted4)
@@ -224,7 +224,7 @@ def colorize(
                 torch.zeros(1, 1),
             )
         else:
-            tokens = network.describe(network.encode(_at_work(reference[0]))).flatten(2)
+            tokens = network.describe(network.encode(_at_work(reference[0])))[1].flatten(2)
             small_ab = functional.avg_pool2d(_at_work(reference[1]), network.token_cell).flatten(2)
             valid = torch.ones(1, tokens.shape[2])
         nothing = torch.zeros_like(picture), torch.zeros(1, 2, *picture.shape[2:])
@@ -255,8 +255,7 @@ def _scores(luma: np.ndarray, ab: np.ndarray, made: np.ndarray) -> tuple[float, 
 def colour_difference(found: Tensor, wanted: Tensor) -> Tensor:
     """Return CIEDE2000 of colours on things of one lightness, so that it can be learned from.
 
-    The turn of blues, which the formula subtracts, is left out, the mean hue is that of the mean of both vectors, and
-    near zero the distance is rounded.
+    The turn of blues, which the formula subtracts, is left out, and near zero the distance is rounded.
 
     Parameters
     ----------

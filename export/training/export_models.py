@@ -161,9 +161,7 @@ def write_model(
     ValueError
         ONNX Runtime and the network disagree.
     """
-    network = network.eval()
-    if isinstance(network, FilmColorize):
-        network.fold()
+    network = network.finished() if isinstance(network, FilmColorize) else network.eval()
     unfinished = path.with_suffix(".onnx.part")
     height, width = recipe.check_sizes[0]
     with warnings.catch_warnings():

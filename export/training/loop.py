@@ -251,23 +251,26 @@ def _load(path: Path, network: nn.Module, averaged: dict[str, Tensor], optimizer
 
 
 class _Curves:
-    """Means of the figures over 50 steps, one CSV row each; a figure that only some steps have is their mean."""
+    """Means of the figures over 50 steps, one CSV row each; a figure that only some steps have is their mean.
+
+    Which figures there are is settled by the first row.
+    """
 
     def __init__(self, path: Path, *, keep: bool) -> None:
+        names = path.read_text().partition("\n")[0].split(",")[2:] if keep and path.exists() else []
+        self._figures: dict[str, list[float]] = {name: [] for name in names}
+        self._is_headed = bool(names)
         self._file = path.open("a" if keep else "w", newline="")
         self._writer = csv.writer(self._file)
-        self._is_headed = keep
-        self._figures: dict[str, list[float]] = {}
 
     def add(self, state: _State, figures: Mapping[str, float]) -> None:
         for name, value in figures.items():
             self._figures.setdefault(name, []).append(value)
         if state.step % 50 == 0:
-            names = sorted(self._figures)
             if not self._is_headed:
-                self._writer.writerow(["step", "minutes", *names])
+                self._writer.writerow(["step", "minutes", *self._figures])
                 self._is_headed = True
-            means = [f"{fmean(self._figures[name]):.6f}" if self._figures[name] else "" for name in names]
+            means = [f"{fmean(values):.6f}" if values else "" for values in self._figures.values()]
             self._writer.writerow([state.step, f"{state.seconds / 60:.2f}", *means])
             self._file.flush()
             for values in self._figures.values():

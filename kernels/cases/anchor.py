@@ -27,6 +27,7 @@ def cases(element: Element) -> Iterator[Case]:
     yield _gate("one too few", np.full(COUNT, 0.2), np.roll(half, 3) - 0.2 * np.eye(COUNT)[5], (7, 45), WIDE)
     yield _gate("only what shows something counts", np.where(half > 0.9, 0.2, 0.001), half, (9, 33), TIGHT)
     yield _gate("nothing shows anything", np.zeros(COUNT), np.ones(COUNT), (1, 1), TIGHT)
+    yield _gate("nothing need show anything", np.zeros(COUNT), np.ones(COUNT), (3, 40), TIGHT, least=0)
     yield _gate("blocks that are no numbers", np.full(COUNT, 0.2), np.full(COUNT, np.nan), (5, 7), WIDE)
 
 
@@ -64,19 +65,21 @@ def _gate(
     correlations: npt.NDArray[np.float64],
     size: tuple[int, int],
     margins: Margins,
+    least: int = 1,
 ) -> Case:
-    blocks, sure = np.stack([deviations, correlations]).astype(np.float32), picture(1, (1, *size), "float32")
+    blocks, gated = np.stack([deviations, correlations]).astype(np.float32), picture(1, (1, *size), "float32")
     return Case(
         kernel="anchor_gate",
         label=label,
         arguments={
             "blocks": blocks,
-            "sure": margins.put(sure),
+            "gated": margins.put(gated),
             "width": size[1],
             "height": size[0],
-            **margins.strides(sure.shape),
+            **margins.strides(gated.shape),
+            "least": least,
         },
         domain=(size[1], size[0], 1),
-        expected={"sure": margins.put(anchor_gate(blocks, sure))},
+        expected={"gated": margins.put(anchor_gate(blocks, gated, least))},
         tolerance=0.0,
     )

@@ -42,8 +42,8 @@ def anchor_blocks(luma: Planes, reference: Planes, flow: Planes) -> Planes:
     return np.array(numbers, np.float32).T
 
 
-def anchor_gate(blocks: Planes, sure: Planes) -> Planes:
-    """Return `sure`, or zeros where the blocks say that the reference shows something else."""
+def anchor_gate(blocks: Planes, gated: Planes, least: int) -> Planes:
+    """Return `gated`, or zeros where the blocks say that it is another picture; `least` of them must show anything."""
     shows = blocks[0] >= LEAST_DEVIATION
     alike = shows & (blocks[1] >= LIKENESS)
-    return sure if shows.any() and alike.sum() >= ALIKE_SHARE * shows.sum() else np.zeros_like(sure)
+    return gated if shows.sum() >= least and alike.sum() >= ALIKE_SHARE * shows.sum() else np.zeros_like(gated)

@@ -1,7 +1,7 @@
 #include "farshore.cuh"
 
-// Whether a reference shows the picture itself, so that it may give its colours as they are: engine/stages/steadiness.py
-// says how that is judged. In order: anchor_blocks, anchor_gate; nothing comes back to the host.
+// Whether another picture, a reference or the one before, shows the same, so that it may lend its colours:
+// engine/stages/steadiness.py says how that is judged. In order: anchor_blocks, anchor_gate; nothing comes back to the host.
 
 const int SPLITS = 4, BLOCKS = SPLITS * SPLITS;  // blocks to a side, and in all
 const float LEAST_DEVIATION = 0.01f;             // of luma, below which a block shows nothing
@@ -62,9 +62,10 @@ anchor_blocks(const real* luma, const real* reference, const float* flow, float*
   }
 }
 
-// By these numbers: where the reference shows something else, it is sure of nothing (`carry_trust`'s plane `sure_before` becomes 0).
+// By these numbers: where the reference shows something else, or fewer than `least` blocks show anything, a plane of
+// weights becomes 0.
 KERNEL(32, 8, 1)
-anchor_gate(const float* blocks, float* sure, int width, int height, int pitch) {
+anchor_gate(const float* blocks, float* gated, int width, int height, int pitch, int least) {
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
   int shown = 0, alike = 0;
@@ -73,5 +74,5 @@ anchor_gate(const float* blocks, float* sure, int width, int height, int pitch) 
     shown++;
     alike += blocks[BLOCKS + block] >= LIKENESS;
   }
-  if (shown == 0 || alike < ALIKE_SHARE * shown) sure[y * pitch + x] = 0.0f;
+  if (shown < least || alike < ALIKE_SHARE * shown) gated[y * pitch + x] = 0.0f;
 }

@@ -1,6 +1,7 @@
 #include "farshore.cuh"
 
-// Colour kept steady: chroma carried along the flow from the picture before, as far as that flow explains luma. In order:
+// Colour kept steady: chroma carried along the flow from a lender, the picture before or a reference (`before`
+// throughout), as far as that flow explains luma. In order:
 // luma_change, mean_change, carry_trust (with `flow_seen`'s plane), carry_chroma. engine/stages/steadiness.py has the
 // sources and says why; there is no flow here for pictures smaller than the window.
 

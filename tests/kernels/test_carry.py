@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.stages import steadiness
-from engine.stages.dense_motion import DenseMotion
+from engine.stages.dense_motion import FINEST_SCALE, DenseMotion
 from engine.stages.steadiness import Steadiness
 from kernels.catalogue import catalogue
 from kernels.reference import carry, warp
@@ -26,7 +26,8 @@ def test_chroma_along_the_motion_is_the_processors(fine, is_anchored):
     processor = Steadiness(SIZE, fine, strength)
     (processor.anchor if is_anchored else processor.steady)(before[0], ab_before.copy())
     processor.steady(np.ascontiguousarray(luma[0]), wanted)
-    back, forth = ways(before[0], luma[0])
+    finest = steadiness.REFERENCE_SCALE if is_anchored else FINEST_SCALE
+    back, forth = ways(before[0], luma[0], finest)
     change, sums = luma_change(luma, before, back, catalogue()["luma_change"].block[:2])
     mean = float(mean_change(sums, SIZE[0] * SIZE[1])[0])
     sure, nothing = (np.full((1, *SIZE), float(value), np.float32) for value in (is_anchored, 0))
@@ -40,9 +41,9 @@ def test_chroma_along_the_motion_is_the_processors(fine, is_anchored):
     assert (warp.WAY_SHARE, warp.WAY_PIXELS) == (steadiness.WAY_SHARE, steadiness.WAY_PIXELS)
 
 
-def ways(before: np.ndarray, luma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ways(before: np.ndarray, luma: np.ndarray, finest: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the motion from a picture back to the one before, and forth, as the processor finds it."""
-    motion = DenseMotion(*SIZE, reduction=1, finest=steadiness.FINEST_SCALE)
+    motion = DenseMotion(*SIZE, reduction=1, finest=finest)
     codes, found = np.zeros((2, *SIZE), np.uint8), np.zeros((2, *SIZE, 2), np.float32)
     for picture, out in zip((before, luma), codes, strict=True):
         motion.reduce(np.ascontiguousarray(picture), out)

@@ -10,7 +10,13 @@ from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
 from engine.device.pool import as_planes, on_device
 from engine.frame import Motion
-from engine.stages.chroma_tensors import ab_gain, can_be_steadied, film_numbers, half_size, motion_size
+from engine.stages.chroma_tensors import (
+    ab_gain,
+    can_be_steadied,
+    film_numbers,
+    half_size,
+    motion_size,
+)
 from engine.stages.device.guided_filter import DeviceGuidedUpsampler
 from engine.stages.device.steadiness import DeviceSteadiness
 from engine.stages.exemplars import Exemplar
@@ -73,8 +79,9 @@ class DeviceChroma:
             pitch=small.pitch,
             lightness_pitch=lightness.pitch,
         )
-        for smaller in (self._half_luma, self._motion_luma)[: 1 + self.steadies]:
-            self._operators.resize("resize_area", luma, smaller)
+        self._operators.resize("resize_area", luma, self._half_luma)
+        if self.steadies:
+            self._operators.resize("resize_area", luma, self._motion_luma)
 
     def show(self) -> None:
         """Copy `luma` to `look`; the host waits for it."""
@@ -104,7 +111,7 @@ class DeviceChroma:
             self._anchors[exemplar.path] = (view(constant(exemplar.luma[None])), constant(ab))
 
     def anchor(self, exemplar: Exemplar) -> None:
-        """Let a reference stand for the picture before the one seen."""
+        """Let a reference lend its colours from the picture seen on, if it shows that."""
         if self._steadiness is not None:
             self._steadiness.anchor(*self._anchors[exemplar.path])
 

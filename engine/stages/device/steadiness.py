@@ -4,8 +4,9 @@ import numpy as np
 
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
+from engine.stages.dense_motion import FINEST_SCALE
 from engine.stages.device.motion import DeviceMotion
-from engine.stages.steadiness import BLOCKS, FINEST_SCALE
+from engine.stages.steadiness import BLOCKS, REFERENCE_SCALE
 from kernels.catalogue import catalogue
 
 KERNELS = ("luma_change", "mean_change", "flow_seen", "anchor_blocks", "anchor_gate", "carry_trust", "carry_chroma")
@@ -18,6 +19,7 @@ class _Lender:
     ----------
     operators : of the stage's stream
     size, fine_size : (height, width) of luma, and of chroma
+    finest : of the motion, as of `DenseMotion`
 
     Attributes
     ----------
@@ -27,9 +29,9 @@ class _Lender:
     is_there : whether there is such a picture
     """
 
-    def __init__(self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int]) -> None:
+    def __init__(self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int], finest: int) -> None:
         self._operators = operators
-        self.motion = DeviceMotion(operators, *size, reduction=1, finest=FINEST_SCALE)
+        self.motion = DeviceMotion(operators, *size, reduction=1, finest=finest)
         self.luma, self.sure = (view(operators.zeros(1, *size)) for _ in range(2))
         self.ab = view(operators.zeros(2, *fine_size))
         self.is_there = False
@@ -57,9 +59,10 @@ class DeviceSteadiness:
     def __init__(
         self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int], strength: float
     ) -> None:
-        self._operators, self._sizes, self._strength = operators, (size, fine_size), strength
+        self._operators, self._strength = operators, strength
         operators.prepare(*KERNELS)
-        self._before = _Lender(operators, size, fine_size)
+        self._sizes = size, fine_size
+        self._before = _Lender(operators, size, fine_size, FINEST_SCALE)
         self._reference: _Lender | None = None
         plane = (1, *size)
         self._change, self._seen, self._trust, self._sure = (view(operators.zeros(*plane)) for _ in range(4))
@@ -72,7 +75,7 @@ class DeviceSteadiness:
     def expect_reference(self) -> None:
         """Make what a reference takes beforehand, so that nothing is made while film runs."""
         if self._reference is None:
-            self._reference = _Lender(self._operators, *self._sizes)
+            self._reference = _Lender(self._operators, *self._sizes, REFERENCE_SCALE)
 
     def reset(self) -> None:
         """Begin a shot."""
@@ -114,22 +117,32 @@ class DeviceSteadiness:
     def _borrow(self, lender: _Lender, luma: View, ab: DeviceArray, strength: float) -> None:
         """Blend chroma with what a picture lends; what is sure of that adds to `_sure`."""
         lender.motion.find()
-        if lender is self._reference and not self._is_judged:
-            self._is_judged = True
-            self._judge(lender, luma)
+        self._see(lender, luma)
+        self._judge(lender, luma)
         self._find_trust(lender, luma, strength)
         self._carry(lender, view(ab))
 
-    def _judge(self, reference: _Lender, luma: View) -> None:
-        """Let the reference be sure of nothing where, brought along the motion, it is another picture."""
-        back, sure = view(reference.motion.backward), reference.sure
+    def _see(self, lender: _Lender, luma: View) -> None:
+        """Find how far what the motion leads to can be seen."""
+        back, forth = view(lender.motion.backward), view(lender.motion.forward)
+        size = {"width": luma.width, "height": luma.height}
+        self._operators.run(
+            "flow_seen", luma.area, there=back, back=forth, seen=self._seen, **size, pitch=back.pitch, plane=back.plane
+        )
+
+    def _judge(self, lender: _Lender, luma: View) -> None:
+        """See nothing of a lender that, along the motion, is another picture; of a reference that begins so, never."""
+        back, gated = view(lender.motion.backward), [self._seen]
+        if lender is self._reference and not self._is_judged:
+            gated.append(lender.sure)
+            self._is_judged = True
         size = {"width": luma.width, "height": luma.height}
         threads_of_blocks = (catalogue()["anchor_blocks"].block[0], self._blocks.shape[1], 1)
         self._operators.run(
             "anchor_blocks",
             threads_of_blocks,
             luma=luma,
-            reference=reference.luma,
+            reference=lender.luma,
             flow=back,
             blocks=self._blocks,
             luma_pitch=luma.pitch,
@@ -137,11 +150,15 @@ class DeviceSteadiness:
             plane=back.plane,
             **size,
         )
-        self._operators.run("anchor_gate", sure.area, blocks=self._blocks, sure=sure, pitch=sure.pitch, **size)
+        least = int(lender is self._reference)
+        for plane in gated:
+            self._operators.run(
+                "anchor_gate", plane.area, blocks=self._blocks, gated=plane, pitch=plane.pitch, least=least, **size
+            )
 
     def _find_trust(self, lender: _Lender, luma: View, strength: float) -> None:
         """Find the weight of what the motion back to a picture carries, and how far all is sure by now."""
-        run, back, seen = self._operators.run, view(lender.motion.backward), self._seen
+        run, back = self._operators.run, view(lender.motion.backward)
         size = {"width": luma.width, "height": luma.height}
         grid = {"pitch": back.pitch, "plane": back.plane}
         run(
@@ -159,13 +176,12 @@ class DeviceSteadiness:
         blocks, pixels = self._sums.shape[0], luma.width * luma.height
         threads = catalogue()["mean_change"].block
         run("mean_change", threads, sums=self._sums, mean=self._mean, blocks=blocks, pixels=pixels)
-        run("flow_seen", luma.area, there=back, back=view(lender.motion.forward), seen=seen, **size, **grid)
         run(
             "carry_trust",
             luma.area,
             change=self._change,
             mean=self._mean,
-            seen=seen,
+            seen=self._seen,
             sure_before=lender.sure,
             sure_already=self._sure,
             flow=back,

@@ -240,3 +240,30 @@ def test_a_long_shot_keeps_a_reference_as_sharp_as_it_is() -> None:
         grainy = picture + 0.01 * random.standard_normal(picture.shape).astype(np.float32)
         steadiness.steady(grainy.astype(np.float32), ab)
     assert np.abs(ab[0] - stripes).mean() < 0.12
+
+
+def test_a_reference_lends_nothing_to_what_follows_an_unseen_cut() -> None:
+    steadiness = Steadiness((HEIGHT, WIDTH), (HEIGHT, WIDTH), 0.8)
+    pictures = list(pan(2))
+    steadiness.anchor(pictures[0][0], np.ones((2, HEIGHT, WIDTH), np.float32))
+    steadiness.steady(pictures[1][0], np.zeros((2, HEIGHT, WIDTH), np.float32))
+    shares: list[float] = []
+    random = np.random.default_rng(8)
+    for _ in range(10):
+        ab = np.zeros((2, HEIGHT, WIDTH), np.float32)
+        grain = 0.01 * random.standard_normal((HEIGHT, WIDTH)).astype(np.float32)
+        steadiness.steady(0.2 + 0.6 * texture(12, HEIGHT, WIDTH) + grain, ab)
+        shares.append(float(ab.mean()))
+    assert max(shares) < 0.15
+    assert shares[-1] <= shares[0] + 0.01
+
+
+def test_a_reference_refused_at_its_first_picture_is_not_looked_for_again() -> None:
+    steadiness = Steadiness((HEIGHT, WIDTH), (HEIGHT, WIDTH), 0.8)
+    pictures = list(pan(3))
+    steadiness.anchor(texture(9, HEIGHT, WIDTH), np.ones((2, HEIGHT, WIDTH), np.float32))
+    for picture in pictures:
+        ab = np.zeros((2, HEIGHT, WIDTH), np.float32)
+        steadiness.steady(picture[0], ab)
+        assert not ab.any()
+    assert not steadiness._reference.is_there

@@ -145,7 +145,7 @@ def test_colorize_gives_everything_at_its_size(height: int, width: int) -> None:
     ab, confidence, features, next_luma, next_ab = FilmColorize().eval()(luma, *_references(1), *_no_past(luma))
     assert ab.shape == (1, 2, height, width)
     assert confidence.shape == (1, 1, height, width)
-    assert features.shape == (1, 64, height // 4, width // 4)
+    assert features.shape == (1, 64, height // 8, width // 8)
     assert torch.equal(next_luma, luma)
     assert torch.equal(next_ab, ab)
 
@@ -191,7 +191,7 @@ def test_a_fresh_colorizer_gives_neutral_colour() -> None:
     assert not network(luma, torch.zeros(1, 64, 1), torch.zeros(1, 2, 1), torch.zeros(1, 1), *_no_past(luma))[0].any()
 
 
-def test_folding_changes_no_number_and_leaves_no_normalization() -> None:
+def test_a_finished_colorizer_computes_the_same_without_normalization() -> None:
     network = _awake(FilmColorize()).train()
     for _ in range(3):
         network.encode(torch.rand(2, 1, 64, 96))  # so that means and deviations are no longer zero and one
@@ -199,9 +199,10 @@ def test_folding_changes_no_number_and_leaves_no_normalization() -> None:
     luma = torch.rand(1, 1, 64, 96)
     given = (luma, *_references(1), *_no_past(luma))
     before = network(*given)
-    network.fold()
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
-    for one, other in zip(before, network(*given), strict=True):
+    finished = network.finished()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in finished.modules())
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in network.modules())
+    for one, other in zip(before, finished(*given), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
 
 

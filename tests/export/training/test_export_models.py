@@ -13,6 +13,8 @@ import pytest
 torch = pytest.importorskip("torch", reason="exporting needs the export extra: pip install 'farshore[export]'")
 pytest.importorskip("onnxscript", reason="exporting needs the export extra: pip install 'farshore[export]'")
 
+from engine.model import find_model  # noqa: E402
+from export.networks.plain_loop import network_of  # noqa: E402
 from export.training.export_models import RECIPES, example_inputs, main, write_model  # noqa: E402
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
@@ -37,6 +39,10 @@ def test_an_exported_model_equals_its_network(name: str, tmp_path: Path) -> None
         wanted = network.eval()(*inputs.values())
     for a, b in zip(found, wanted, strict=True):
         np.testing.assert_allclose(a, b.numpy(), atol=2e-3)
+    with torch.no_grad():
+        again = network_of(find_model(str(path), None))(*inputs.values())
+    for a, b in zip(again, wanted, strict=True):
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=0)
     properties = {item.key: item.value for item in onnx.load(str(path)).metadata_props}
     assert properties["farshore.name"] == name
     assert properties["farshore.version"] == "7"

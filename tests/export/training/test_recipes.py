@@ -196,3 +196,28 @@ def test_a_guess_of_the_right_colour_costs_least() -> None:
     right, wrong = logits.clone(), logits.clone()
     right[:, 57], wrong[:, 3] = 9.0, 9.0
     assert guess_loss(right, wanted) < guess_loss(logits, wanted) < guess_loss(wrong, wanted)
+
+
+class _Wavering:
+    """A recipe of one weight whose figures differ from step to step: each third has one more."""
+
+    name = "wavering"
+
+    def network(self) -> torch.nn.Module:
+        return torch.nn.Linear(1, 1)
+
+    def loss(self, network: torch.nn.Module, step: int):
+        more = {"third": 3.0} if step % 3 == 0 else {}
+        return network(torch.ones(1, 1)).square().sum(), {"always": 1.0, **more}
+
+    def validate(self, network: torch.nn.Module) -> dict[str, float]:
+        return {}
+
+
+def test_curves_keep_their_columns_across_a_resumed_run(tmp_path: Path) -> None:
+    for steps in (101, 151):
+        train(_Wavering(), RunSettings(out=tmp_path, steps=steps, resume=True, threads=1))
+    header, *rows = [line.split(",") for line in (tmp_path / "wavering.csv").read_text().splitlines()]
+    assert [row[0] for row in rows] == ["50", "100", "150"]
+    assert [row[header.index("always")] for row in rows] == ["1.000000"] * 3
+    assert [row[header.index("third")] for row in rows] == ["3.000000"] * 3
