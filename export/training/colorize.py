@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.media.colour_error import chroma_psnr, ciede2000, colourfulness
-from export.networks.film_colorize import COLOURS, FilmColorize
+from export.networks.film_colorize import FilmColorize
+from export.training.colour_loss import colour_difference, guess_loss, weighted_difference
 from export.training.footage import load_footage
 from export.training.loop import add_run_arguments, run_settings, train
 from export.training.pool import Pool, step_generator
@@ -27,10 +28,9 @@ from export.training.pool import Pool, step_generator
 HEIGHT, WIDTH = 96, 128
 """Of training pictures: parts of pictures, seen as large as in whole ones of the working size."""
 CLIP_SHARE = 0.1
-LED_SHARE, LED_COST = 0.15, 3
-"""Share of steps that train references and steadiness, and by how much a picture of these costs more."""
-STRONG_WEIGHT = 2.0
-"""By how much more a colour of 110 counts than grey, for each of it, up to 0.6."""
+LED_SHARES, LED_FROM, LED_COST = (0.15, 0.35), 5000, 3
+"""Shares of steps that train references and steadiness, before a step and from it on: first what things are, then how
+to follow; and by how much a picture of these costs more."""
 GUESS_WEIGHT = 0.05
 COLOURED = 3.0
 """Colourfulness from which a held-out photograph is measured: grey ones have no colour to be found."""
@@ -87,7 +87,7 @@ class ColorizeRecipe:
         assert isinstance(network, FilmColorize)
         rng = step_generator(self._seed, step)
         scenes = self._pool.at(step)
-        is_led = rng.random() < LED_SHARE
+        is_led = rng.random() < LED_SHARES[step >= LED_FROM]
         count = max(1, self._batch // LED_COST) if is_led else self._batch
         chosen = [scenes[int(i)] for i in rng.choice(len(scenes), count)]
         return self._led(network, chosen, rng) if is_led else self._automatic(network, chosen)
@@ -97,8 +97,12 @@ class ColorizeRecipe:
         luma, ab = _stacked(scenes, "luma"), _stacked(scenes, "ab")
         x4, own, made = network.automatic_colour(luma)
         wanted4 = functional.avg_pool2d(ab, 4)
-        colour = _weighted(made, functional.avg_pool2d(ab, 2)).mean()
-        total = colour + 0.5 * _weighted(own, wanted4).mean() + GUESS_WEIGHT * guess_loss(network.guess(x4), wanted4)
+        colour = weighted_difference(made, functional.avg_pool2d(ab, 2)).mean()
+        total = (
+            colour
+            + 0.5 * weighted_difference(own, wanted4).mean()
+            + GUESS_WEIGHT * guess_loss(network.guess(x4), wanted4)
+        )
         return total, {"colour": float(colour.detach())}
 
     def _led(
@@ -128,8 +132,8 @@ class ColorizeRecipe:
         follow = functional.binary_cross_entropy(proposal.follow[:, 0].clamp(1e-4, 1 - 1e-4), better, reduction="none")
         still = ((luma - previous_luma).abs() < 0.03).float() * has_past
         unsteady = ((made - past_ab).abs() * still).mean()
-        total = _weighted(made, ab).mean() + 0.5 * _weighted(proposal.automatic, wanted4).mean()
-        total = total + 0.5 * (_weighted(proposal.found, wanted4) * alike.view(-1, 1, 1)).mean()
+        total = weighted_difference(made, ab).mean() + 0.5 * weighted_difference(proposal.automatic, wanted4).mean()
+        total = total + 0.5 * (weighted_difference(proposal.found, wanted4) * alike.view(-1, 1, 1)).mean()
         total = total + 0.3 * (follow * has_reference.view(-1, 1, 1)).mean() + 3.0 * unsteady
         return total, {"led": float(total.detach()), "unsteady": float(unsteady.detach())}
 
@@ -250,67 +254,6 @@ def _scores(luma: np.ndarray, ab: np.ndarray, made: np.ndarray) -> tuple[float, 
         float(ciede2000(grey, wanted).mean()),
         colourfulness(to_rgb(luma, made)),
     )
-
-
-def colour_difference(found: Tensor, wanted: Tensor) -> Tensor:
-    """Return CIEDE2000 of colours on things of one lightness, so that it can be learned from.
-
-    The turn of blues, which the formula subtracts, is left out, and near zero the distance is rounded.
-
-    Parameters
-    ----------
-    found, wanted : float (N, 2, h, w), a*/110 and b*/110
-
-    Returns
-    -------
-    float32 (N, h, w)
-
-    References
-    ----------
-    Sharma, Wu and Dalal, "The CIEDE2000 Color-Difference Formula", Color Research and Application 30(1), 2005.
-    """
-    (a1, b1), (a2, b2) = ((110.0 * planes.float()).unbind(1) for planes in (found, wanted))
-    mean = (_length(a1, b1) + _length(a2, b2)) / 2
-    seventh = mean**7
-    stretch = 1.5 - 0.5 * torch.sqrt(seventh / (seventh + 25.0**7) + 1e-12)
-    a1, a2 = a1 * stretch, a2 * stretch
-    c1, c2 = _length(a1, b1), _length(a2, b2)
-    mean, in_chroma = (c1 + c2) / 2, c2 - c1
-    in_hue = ((a1 - a2) ** 2 + (b1 - b2) ** 2 - in_chroma**2).clamp(min=0)
-    hue = torch.atan2((b1 / c1 + b2 / c2).detach(), (a1 / c1 + a2 / c2).detach())
-    shape = 1 - 0.17 * torch.cos(hue - math.radians(30)) + 0.24 * torch.cos(2 * hue)
-    shape = shape + 0.32 * torch.cos(3 * hue + math.radians(6)) - 0.2 * torch.cos(4 * hue - math.radians(63))
-    square = (in_chroma / (1 + 0.045 * mean)) ** 2 + in_hue / (1 + 0.015 * mean * shape) ** 2
-    return torch.sqrt(square + 0.25) - 0.5
-
-
-def _length(a: Tensor, b: Tensor) -> Tensor:
-    return torch.sqrt(a * a + b * b + 1e-2)
-
-
-def _weighted(found: Tensor, wanted: Tensor) -> Tensor:
-    """Return the difference (N, h, w) in tens of CIEDE2000; strong colours count more, or the safest answer is grey."""
-    strength = torch.sqrt((wanted * wanted).sum(1)).clamp(max=0.6)
-    return 0.1 * colour_difference(found, wanted) * (1.0 + STRONG_WEIGHT * strength)
-
-
-def guess_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the cross-entropy of what a place may be, told by its nearest colours; of every fourth place.
-
-    Zhang, Isola and Efros, "Colorful Image Colorization", ECCV 2016: four neighbours, weights falling with distance.
-
-    Parameters
-    ----------
-    logits : float (N, len(COLOURS), h, w)
-    wanted : float (N, 2, h, w), a*/110 and b*/110
-    """
-    spoken = logits[:, :, ::2, ::2].float().permute(0, 2, 3, 1).flatten(0, 2)
-    colours = wanted[:, :, ::2, ::2].permute(0, 2, 3, 1).flatten(0, 2)
-    distances, nearest = torch.cdist(colours, COLOURS).topk(4, dim=1, largest=False)
-    share = torch.softmax(-((distances * 110 / 7) ** 2) / 2, 1)
-    said = functional.log_softmax(spoken, 1).gather(1, nearest)
-    strength = colours.norm(dim=1).clamp(max=0.6)
-    return (-(said * share).sum(1) * (1.0 + STRONG_WEIGHT * strength)).mean()
 
 
 def _stacked(scenes: Sequence[Scene], name: str) -> Tensor:
