@@ -7,7 +7,7 @@ from engine.model import builtin_models, find_model
 from engine.onnx_graph import Graph, Node, read_graph
 from engine.planning.shapes import trace
 
-SIZES = [(96, 128), (80, 176)]
+SIZES = [(96, 128), (64, 160)]
 
 
 def shapes_of(name: str, height: int, width: int) -> dict[str, tuple[int, ...]]:
