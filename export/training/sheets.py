@@ -14,12 +14,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.frame import Frame
 from engine.model import Model
-from engine.settings import EnhanceSettings
+from engine.settings import ColorizeSettings, EnhanceSettings
+from engine.stages.colorize import Colorize
 from engine.stages.enhance import Enhance
 from engine.stages.run import run_stage
 from engine.types import FrameSpec, PixelFormat
@@ -28,7 +28,6 @@ from export.training.footage import read_luma
 FRAMES = (0.3, 0.7)
 LEAD_IN = 12
 """Frames restored before the one that is shown: the past is seen as it was restored."""
-WORKING_AREA = 256 * 336
 RATE = Fraction(24)
 """Frames per second that every film is said to have; no sheet depends on it."""
 
@@ -43,15 +42,13 @@ class FilmModels:
 
     def __init__(self, folder: Path) -> None:
         self._restore = Model.load(folder / "film-restore.onnx")
-        self._colorize = onnxruntime.InferenceSession(
-            str(folder / "film-colorize.onnx"), providers=["CPUExecutionProvider"]
-        )
+        self._colorize = Model.load(folder / "film-colorize.onnx")
 
     def restore(self, frames: np.ndarray, strength: float = 1.0) -> np.ndarray:
         """Restore frames of one shot, float32 (T, H, W), 0..1; returns the same."""
         stage = Enhance(self._restore, OnnxRuntimeBackend(), EnhanceSettings(strength=strength))
         _, height, width = frames.shape
-        stage.open(FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=RATE, time_base=1 / RATE))
+        stage.open(_spec(height, width))
         restored = np.empty_like(frames)
         for made, frame in zip(restored, run_stage(stage, _film_frames(frames)), strict=True):
             made[:] = frame.pixels[0]
@@ -60,24 +57,22 @@ class FilmModels:
         return restored
 
     def colorize(self, luma: np.ndarray) -> np.ndarray:
-        """Colour a grey picture (H, W), 0..1, automatically; returns uint8 RGB (H, W, 3)."""
+        """Colour a grey picture (H, W), 0..1, as the chain does, automatically; returns uint8 RGB (H, W, 3)."""
+        stage = Colorize(self._colorize, OnnxRuntimeBackend(), ColorizeSettings(mode="always"))
         height, width = luma.shape
-        factor = (WORKING_AREA / (height * width)) ** 0.5
-        small_size = tuple(16 * max(2, round(side * factor / 16)) for side in (width, height))
-        lightness = cv2.cvtColor(np.repeat(np.clip(luma, 0, 1)[..., None], 3, 2), cv2.COLOR_RGB2LAB)[..., 0] / 100
-        small = cv2.resize(lightness, small_size, interpolation=cv2.INTER_AREA)[None, None]
-        inputs = {
-            "luma": small,
-            "reference_features": np.zeros((1, 64, 1), np.float32),
-            "reference_ab": np.zeros((1, 2, 1), np.float32),
-            "reference_valid": np.zeros((1, 1), np.float32),
-            "previous_luma": np.zeros_like(small),
-            "previous_ab": np.zeros((1, 2, *small.shape[2:]), np.float32),
-        }
-        ab = self._colorize.run(["ab"], inputs)[0][0].transpose(1, 2, 0)
-        ab = cv2.resize(ab, (width, height), interpolation=cv2.INTER_LINEAR) * 110
-        lab = np.concatenate([lightness[..., None] * 100, ab], 2).astype(np.float32)
+        stage.open(_spec(height, width))
+        (frame,) = run_stage(stage, _film_frames(luma[None]))
+        assert frame.chroma is not None
+        ab = cv2.resize(frame.chroma.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_LINEAR) * 255 - 128
+        frame.release()
+        stage.close()
+        lightness = cv2.cvtColor(np.repeat(np.clip(luma, 0, 1)[..., None], 3, 2), cv2.COLOR_RGB2LAB)[..., :1]
+        lab = np.concatenate([lightness, ab], 2).astype(np.float32)
         return np.round(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255).astype(np.uint8)
+
+
+def _spec(height: int, width: int) -> FrameSpec:
+    return FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=RATE, time_base=1 / RATE)
 
 
 def _film_frames(pictures: np.ndarray) -> Iterator[Frame]:
