@@ -10,13 +10,7 @@ from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
 from engine.device.pool import as_planes, on_device
 from engine.frame import Motion
-from engine.stages.chroma_tensors import (
-    ab_gain,
-    can_be_steadied,
-    film_numbers,
-    half_size,
-    motion_size,
-)
+from engine.stages.chroma_tensors import ab_gain, can_be_steadied, film_numbers, half_size, motion_size
 from engine.stages.device.guided_filter import DeviceGuidedUpsampler
 from engine.stages.device.steadiness import DeviceSteadiness
 from engine.stages.exemplars import Exemplar

@@ -23,7 +23,7 @@ class _Lender:
 
     Attributes
     ----------
-    motion : between it and the picture seen
+    motion : between it and the picture seen; `back` leads from there to it, `forth` from it to there
     luma, sure : (1, *size); `sure` is how far its colours are a reference's, 0..1
     ab : (2, *fine_size)
     is_there : whether there is such a picture
@@ -32,6 +32,7 @@ class _Lender:
     def __init__(self, operators: Operators, size: tuple[int, int], fine_size: tuple[int, int], finest: int) -> None:
         self._operators = operators
         self.motion = DeviceMotion(operators, *size, reduction=1, finest=finest)
+        self.back, self.forth = view(self.motion.backward), view(self.motion.forward)
         self.luma, self.sure = (view(operators.zeros(1, *size)) for _ in range(2))
         self.ab = view(operators.zeros(2, *fine_size))
         self.is_there = False
@@ -64,6 +65,8 @@ class DeviceSteadiness:
         self._sizes = size, fine_size
         self._before = _Lender(operators, size, fine_size, FINEST_SCALE)
         self._reference: _Lender | None = None
+        self._size = {"width": size[1], "height": size[0]}
+        self._grid = {**self._size, "pitch": self._before.back.pitch, "plane": self._before.back.plane}
         plane = (1, *size)
         self._change, self._seen, self._trust, self._sure = (view(operators.zeros(*plane)) for _ in range(4))
         self._all_sure = operators.constant(np.ones(plane, np.float32))
@@ -124,43 +127,32 @@ class DeviceSteadiness:
 
     def _see(self, lender: _Lender, luma: View) -> None:
         """Find how far what the motion leads to can be seen."""
-        back, forth = view(lender.motion.backward), view(lender.motion.forward)
-        size = {"width": luma.width, "height": luma.height}
-        self._operators.run(
-            "flow_seen", luma.area, there=back, back=forth, seen=self._seen, **size, pitch=back.pitch, plane=back.plane
-        )
+        ways = {"there": lender.back, "back": lender.forth}
+        self._operators.run("flow_seen", luma.area, **ways, seen=self._seen, **self._grid)
 
     def _judge(self, lender: _Lender, luma: View) -> None:
         """See nothing of a lender that, along the motion, is another picture; of a reference that begins so, never."""
-        back, gated = view(lender.motion.backward), [self._seen]
+        gated = [self._seen]
         if lender is self._reference and not self._is_judged:
             gated.append(lender.sure)
             self._is_judged = True
-        size = {"width": luma.width, "height": luma.height}
-        threads_of_blocks = (catalogue()["anchor_blocks"].block[0], self._blocks.shape[1], 1)
         self._operators.run(
             "anchor_blocks",
-            threads_of_blocks,
+            (catalogue()["anchor_blocks"].block[0], self._blocks.shape[1], 1),
             luma=luma,
             reference=lender.luma,
-            flow=back,
+            flow=lender.back,
             blocks=self._blocks,
             luma_pitch=luma.pitch,
-            pitch=back.pitch,
-            plane=back.plane,
-            **size,
+            **self._grid,
         )
-        least = int(lender is self._reference)
+        told = {"blocks": self._blocks, "least": int(lender is self._reference), **self._size}
         for plane in gated:
-            self._operators.run(
-                "anchor_gate", plane.area, blocks=self._blocks, gated=plane, pitch=plane.pitch, least=least, **size
-            )
+            self._operators.run("anchor_gate", plane.area, gated=plane, pitch=plane.pitch, **told)
 
     def _find_trust(self, lender: _Lender, luma: View, strength: float) -> None:
         """Find the weight of what the motion back to a picture carries, and how far all is sure by now."""
-        run, back = self._operators.run, view(lender.motion.backward)
-        size = {"width": luma.width, "height": luma.height}
-        grid = {"pitch": back.pitch, "plane": back.plane}
+        run = self._operators.run
         run(
             "luma_change",
             luma.area,
@@ -168,10 +160,9 @@ class DeviceSteadiness:
             before=lender.luma,
             change=self._change,
             sums=self._sums,
-            flow=back,
+            flow=lender.back,
             luma_pitch=luma.pitch,
-            **size,
-            **grid,
+            **self._grid,
         )
         blocks, pixels = self._sums.shape[0], luma.width * luma.height
         threads = catalogue()["mean_change"].block
@@ -184,17 +175,16 @@ class DeviceSteadiness:
             seen=self._seen,
             sure_before=lender.sure,
             sure_already=self._sure,
-            flow=back,
+            flow=lender.back,
             trust=self._trust,
             sure=self._sure,
             strength=strength,
-            **size,
-            **grid,
+            **self._grid,
         )
 
     def _carry(self, lender: _Lender, ab: View) -> None:
         """Mix chroma with the lender's, along the motion, by the weight."""
-        back = view(lender.motion.backward)
+        back = lender.back
         self._operators.run(
             "carry_chroma",
             ab.area,
