@@ -241,5 +241,10 @@ class FilmColorize(nn.Module):
         return ab + (previous_ab - ab) * keep
 
 
+def shipped(network: nn.Module) -> nn.Module:
+    """Return a network as its file holds it, not training: `finished` where it has parts for training alone."""
+    return network.finished() if isinstance(network, FilmColorize) else network.eval()
+
+
 def _unit(tokens: Tensor) -> Tensor:
     return tokens * torch.rsqrt((tokens * tokens).sum(1, keepdim=True) + 1e-6)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from engine.errors import UnsupportedModelError
 from engine.model import Model
 from engine.stages.given_motion import CELL, GivenMotion
-from export.networks.film_colorize import FilmColorize
+from export.networks.film_colorize import FilmColorize, shipped
 from export.networks.film_interpolate import FilmInterpolate
 from export.networks.film_restore import FilmRestore
 from export.networks.motion import upsample, warp
@@ -39,9 +39,7 @@ def network_of(model: Model) -> nn.Module:
     UnsupportedModelError
         The network in this checkout is not that of the file.
     """
-    network = NETWORKS[model.card.role]()
-    if isinstance(network, FilmColorize):
-        network = network.finished()
+    network = shipped(NETWORKS[model.card.role]())
     stored = {item.name: numpy_helper.to_array(item) for item in onnx.load_from_string(model.data).graph.initializer}
     state: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
@@ -56,7 +54,7 @@ def network_of(model: Model) -> nn.Module:
                 "is another version; export it again"
             )
     network.load_state_dict(state)
-    return network.eval()
+    return network
 
 
 class PlainLoop:

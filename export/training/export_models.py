@@ -22,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from export.networks.film_colorize import FilmColorize
+from export.networks.film_colorize import FilmColorize, shipped
 from export.networks.film_interpolate import FilmInterpolate
 from export.networks.film_restore import FilmRestore
 
@@ -161,7 +161,7 @@ def write_model(
     ValueError
         ONNX Runtime and the network disagree.
     """
-    network = network.finished() if isinstance(network, FilmColorize) else network.eval()
+    network = shipped(network)
     unfinished = path.with_suffix(".onnx.part")
     height, width = recipe.check_sizes[0]
     with warnings.catch_warnings():
