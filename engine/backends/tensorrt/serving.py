@@ -1,5 +1,6 @@
 """Which library runs a model on a GPU, and which plan serves a session."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,23 +11,36 @@ from engine.backends.tensorrt.ensure import Wishes, plan_key
 from engine.backends.tensorrt.library import Library, find_library
 from engine.backends.tensorrt.plans import PlanKey, list_plans
 from engine.backends.tensorrt.profiles import ShapeRange
-from engine.backends.tensorrt.targets import FAMILIES
+from engine.backends.tensorrt.targets import CURRENT, lists
+from engine.errors import ConfigError, MissingExtraError
 from engine.model import Model
+
+_log = logging.getLogger(__name__)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 def library_for(gpu: Gpu) -> Library:
-    """Return the installed library for a GPU: TensorRT for RTX where that serves it, else TensorRT.
+    """Return the installed library for a GPU: TensorRT for RTX where that lists it, else TensorRT.
+
+    Where only TensorRT for RTX is installed and does not list the GPU, it is tried, with a warning.
 
     Raises
     ------
     MissingExtraError, ConfigError
-        It is not installed.
+        None is installed.
     """
-    major, minor = gpu.compute_capability
-    is_served = any(f"SM{major}{minor}" in family for family in FAMILIES.values())
-    return find_library(None if is_served else "tensorrt")
+    if lists(gpu):
+        return find_library()
+    try:
+        return find_library("tensorrt")
+    except ConfigError as without:
+        try:
+            library = find_library("rtx")
+        except MissingExtraError:
+            raise without from None
+    _log.warning("%s does not list %s, and is tried; TensorRT is made for it", library.title, gpu.name)
+    return library
 
 
 def own_key(model: Model, library: Library, gpu: Gpu, shapes: Shapes) -> PlanKey:
@@ -34,7 +48,7 @@ def own_key(model: Model, library: Library, gpu: Gpu, shapes: Shapes) -> PlanKey
 
     It is the key for which `farshore build --size` builds, where that is told the same size.
     """
-    key = plan_key(model, library, gpu, Wishes())
+    key = plan_key(model, library, gpu, Wishes(families=(CURRENT,)))
     return replace(key, profile={name: _around(shapes[name], wide) for name, wide in key.profile.items()})
 
 
@@ -58,7 +72,8 @@ def serving_key(own: PlanKey, shapes: Shapes, folder: Path) -> PlanKey:
 def _serves(found: PlanKey, own: PlanKey, shapes: Shapes) -> bool:
     others = replace(found, profile=own.profile, targets=own.targets, workspace_bytes=own.workspace_bytes)
     has_targets = found.targets == own.targets or (
-        bool(own.targets.compute_capabilities)
+        not own.targets.gpu
+        and bool(own.targets.compute_capabilities)
         and set(own.targets.compute_capabilities) <= set(found.targets.compute_capabilities)
     )
     return (

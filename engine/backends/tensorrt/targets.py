@@ -21,6 +21,9 @@ USUAL_FAMILIES = ("ampere", "ada", "blackwell")
 compiler lacks operations (matrix products in float32), so that not every model can be built for it."""
 
 CURRENT = "current"
+UNLISTED = "CURRENT"
+"""The library's `ComputeCapability` for whatever GPU it builds on: it may, or may not, build for one that it does not
+list. Such an engine serves that GPU alone."""
 JETSONS = frozenset({"jetson", "orin", "thor", "xavier"})
 DATACENTRE = frozenset({"hopper", "h100", "h200", "gh200", "b200", "gb200"})
 
@@ -29,7 +32,8 @@ DATACENTRE = frozenset({"hopper", "h100", "h200", "gh200", "b200", "gb200"})
 class Targets:
     """What an engine is for.
 
-    compute_capabilities : such as ``SM86``, ascending; none where the engine serves the machine's own GPU alone
+    compute_capabilities : such as ``SM86``, ascending; ``CURRENT`` alone where TensorRT for RTX is to try a GPU that it
+        does not list; none where TensorRT builds, which always builds for the machine's own GPU
     gpu : name, compute capability and driver of the machine's own GPU, where the engine serves it alone; else empty
     """
 
@@ -72,6 +76,12 @@ def parse_families(text: str) -> tuple[str, ...]:
     return names
 
 
+def lists(gpu: Gpu) -> bool:
+    """Whether TensorRT for RTX lists a GPU's compute capability."""
+    major, minor = gpu.compute_capability
+    return any(f"SM{major}{minor}" in family for family in FAMILIES.values())
+
+
 def choose_targets(library: Library, families: Sequence[str], gpu: Gpu | None) -> Targets:
     """Return what to build for.
 
@@ -94,14 +104,14 @@ def choose_targets(library: Library, families: Sequence[str], gpu: Gpu | None) -
     if CURRENT in families and gpu is None:
         raise NoDeviceError(f"--for current: no GPU in this machine; name what to build for: {', '.join(FAMILIES)}")
     if gpu is not None and (not families or CURRENT in families):
-        major, minor = gpu.compute_capability
-        own = f"SM{major}{minor}"
-        if own not in {one for those in FAMILIES.values() for one in those}:
+        if lists(gpu):
+            return Targets(compute_capabilities=("SM{}{}".format(*gpu.compute_capability),))
+        if not families:
             raise ConfigError(
-                f"{gpu.name} (compute capability {major}.{minor}): not served by TensorRT for RTX; use TensorRT "
-                "(--library tensorrt)"
+                "{} (compute capability {}.{}): not listed by TensorRT for RTX; use TensorRT (--library tensorrt), or "
+                "let it try: --for current".format(gpu.name, *gpu.compute_capability)
             )
-        return Targets(compute_capabilities=(own,))
+        return Targets(compute_capabilities=(UNLISTED,), gpu=_told(gpu))
     chosen = families or USUAL_FAMILIES
     return Targets(
         compute_capabilities=tuple(one for name, those in FAMILIES.items() if name in chosen for one in those)
@@ -120,5 +130,9 @@ def _own_gpu(families: Sequence[str], gpu: Gpu | None) -> Targets:
             "TensorRT: builds on the GPU it builds for, and there is none here; TensorRT for RTX needs none: pip "
             "install 'farshore[rtx]'"
         )
+    return Targets(gpu=_told(gpu))
+
+
+def _told(gpu: Gpu) -> str:
     major, minor = gpu.compute_capability
-    return Targets(gpu=f"{gpu.name} (compute capability {major}.{minor}, driver {gpu.driver})")
+    return f"{gpu.name} (compute capability {major}.{minor}, driver {gpu.driver})"

@@ -15,7 +15,15 @@ from engine.backends.tensorrt.library import Flavour, Library
 from engine.backends.tensorrt.plans import PlanKey, publish_plan, unfinished_path, write_plan
 from engine.backends.tensorrt.profiles import Sizes
 from engine.backends.tensorrt.serving import own_key, serving_key
-from engine.errors import BindingError, BuildError, DeviceError, DeviceMemoryError, NoDeviceError
+from engine.errors import (
+    BindingError,
+    BuildError,
+    ConfigError,
+    DeviceError,
+    DeviceMemoryError,
+    MissingExtraError,
+    NoDeviceError,
+)
 from engine.model import Model, builtin_models
 from tests.engine.backends.tensorrt.engines import library as real_library
 from tests.engine.backends.tensorrt.fakes import ADA, Bench, make_bench
@@ -166,10 +174,39 @@ def test_a_library_that_does_not_start_is_an_error_of_the_device(bench: Bench, m
 
 def test_the_library_is_the_one_that_serves_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str | None] = []
-    monkeypatch.setattr(serving, "find_library", asked.append)
+
+    def find(flavour: str | None = None) -> None:
+        asked.append(flavour)
+
+    monkeypatch.setattr(serving, "find_library", find)
     for capability in ((8, 6), (12, 0), (9, 0), (8, 7)):
         serving.library_for(Gpu(name="x", compute_capability=capability, driver=""))
     assert asked == [None, None, "tensorrt", "tensorrt"]
+
+
+def test_where_only_the_library_for_rtx_is_installed_it_tries_any_gpu(
+    monkeypatch: pytest.MonkeyPatch, model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rtx = Library(module=None, name="tensorrt_rtx_bindings", flavour="rtx", version="1.7.1")
+    installed = {"rtx": rtx}
+
+    def find(flavour: str | None = None) -> Library:
+        if flavour in installed:
+            return installed[flavour]
+        raise ConfigError("not installed") if flavour == "tensorrt" else MissingExtraError("x", "rtx")
+
+    monkeypatch.setattr(serving, "find_library", find)
+    h100, h200 = (Gpu(name=name, compute_capability=(9, 0), driver="") for name in ("H100", "H200"))
+    with caplog.at_level("WARNING"):
+        assert serving.library_for(h200) is rtx
+    assert "does not list H200" in caplog.text
+    put(tmp_path, own_key(model, rtx, h100, SHAPES), b"")
+    own = own_key(model, rtx, h200, SHAPES)
+    assert own.targets.compute_capabilities == ("CURRENT",)
+    assert serving.serving_key(own, SHAPES, tmp_path) == own, "an engine made on another GPU does not serve"
+    installed.clear()
+    with pytest.raises(ConfigError, match="not installed"):
+        serving.library_for(h200)
 
 
 def test_without_a_gpu_there_is_no_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

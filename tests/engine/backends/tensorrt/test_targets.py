@@ -2,12 +2,13 @@ import pytest
 
 from engine.backends.tensorrt.device import Gpu
 from engine.backends.tensorrt.library import Library
-from engine.backends.tensorrt.targets import FAMILIES, Targets, choose_targets, parse_families
+from engine.backends.tensorrt.targets import FAMILIES, UNLISTED, Targets, choose_targets, parse_families
 from engine.errors import ConfigError, NoDeviceError
 
 RTX = Library(module=None, name="tensorrt_rtx_bindings", flavour="rtx", version="1.7.1")
 TENSORRT = Library(module=None, name="tensorrt", flavour="tensorrt", version="10.3.0")
 RTX_4090 = Gpu(name="NVIDIA GeForce RTX 4090", compute_capability=(8, 9), driver="CUDA 13.0, 580.65.06")
+H200 = Gpu(name="NVIDIA H200", compute_capability=(9, 0), driver="CUDA 13.0")
 ORIN = Gpu(name="Orin", compute_capability=(8, 7), driver="CUDA 13.2")
 
 
@@ -39,8 +40,14 @@ def test_families_named_count_more_than_the_machines_own_gpu() -> None:
 def test_the_machines_own_gpu_needs_to_be_there_and_to_be_served() -> None:
     with pytest.raises(NoDeviceError, match="--for current: no GPU"):
         choose_targets(RTX, ("current",), None)
-    with pytest.raises(ConfigError, match=r"Orin \(compute capability 8\.7\): not served .*--library tensorrt"):
+    with pytest.raises(ConfigError, match=r"Orin \(compute capability 8\.7\): not listed .*--library tensorrt"):
         choose_targets(RTX, (), ORIN)
+
+
+def test_a_gpu_that_is_not_listed_is_tried_where_that_is_asked_for() -> None:
+    targets = choose_targets(RTX, ("current",), H200)
+    assert targets.compute_capabilities == ("CURRENT",)
+    assert str(targets) == targets.gpu == "NVIDIA H200 (compute capability 9.0, driver CUDA 13.0)"
 
 
 @pytest.mark.parametrize("name", ["orin", "thor", "jetson", "Xavier"])
@@ -73,4 +80,7 @@ def test_tensorrt_builds_for_the_gpu_it_runs_on_alone() -> None:
 
 def test_the_library_has_every_compute_capability_that_we_name() -> None:
     trt = pytest.importorskip("tensorrt_rtx_bindings", reason="comes with the rtx extra")
-    assert {one for those in FAMILIES.values() for one in those} <= trt.ComputeCapability.__members__.keys()
+    assert {
+        UNLISTED,
+        *(one for those in FAMILIES.values() for one in those),
+    } <= trt.ComputeCapability.__members__.keys()
