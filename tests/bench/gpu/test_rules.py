@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,48 @@ def test_gpu_check_runs_both_and_fails_where_either_does(tmp_path, tests, check)
     assert f"tests ended with {tests}, the check with {check}" in done.stdout
 
 
+def marked_files() -> set[Path]:
+    files = (ROOT / "tests").rglob("test_*.py")
+    return {file for file in files if file != Path(__file__).resolve() and "mark.gpu" in file.read_text()}
+
+
 def test_gpu_check_looks_wherever_a_test_needs_a_gpu():
-    marked = {
-        file
-        for file in (ROOT / "tests").rglob("test_*.py")
-        if file != Path(__file__).resolve() and "mark.gpu" in file.read_text()
-    }
+    marked = marked_files()
     found = {file for file in marked for place in LOOKED_IN.split() if file.is_relative_to(ROOT / place)}
     assert marked
     assert found == marked
+
+
+def test_what_runs_on_a_gpu_alone_is_type_checked():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pyright"]
+    assert {str(file.relative_to(ROOT)) for file in marked_files()} <= set(settings["include"])
+
+
+REHEARSED = ["tests/engine/device/test_gpu.py", "tests/engine/backends/test_on_gpu.py"]
+"""Of the files that need a GPU those that a simulated device can run; `tests/kernels` asks for every case itself."""
+
+
+@pytest.mark.parametrize("chosen", ["not chain", pytest.param("chain", marks=pytest.mark.slow)])
+def test_what_a_gpu_is_asked_can_be_answered(chosen):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tests.support.rehearse_gpu",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "gpu",
+            "-rs",
+        ]
+        + ["-k", chosen, *REHEARSED],
+        cwd=ROOT,
+        env={**os.environ, "FARSHORE_REQUIRE_GPU": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "SKIPPED" not in done.stdout

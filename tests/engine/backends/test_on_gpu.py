@@ -1,7 +1,6 @@
 """The built-in models on a real GPU, beside the processor; what the simulated device cannot show."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +25,12 @@ FLOATING = [name for name in sorted(builtin_models()) if not name.endswith("-int
 
 
 @pytest.fixture(scope="module")
-def device() -> Iterator[Device]:
+def device() -> Device:
     try:
         found = open_device()
     except (MissingExtraError, NoDeviceError) as error:
         pytest.skip(f"no GPU: {error}")
-    yield found
-    found.close()
+    return found
 
 
 @pytest.fixture(scope="module", params=["tensorrt", "cuda"])

@@ -34,13 +34,12 @@ CODED = [("libx264", "yuv420p"), ("libx265", "yuv420p"), ("libx265", "yuv420p10l
 
 
 @pytest.fixture(scope="module")
-def device() -> Iterator[CudaDevice]:
+def device() -> CudaDevice:
     try:
         found = open_device("0")
     except (DeviceError, MissingExtraError) as error:
         pytest.skip(f"no GPU: {error}")
-    yield found
-    found.close()
+    return found
 
 
 @pytest.fixture
@@ -52,7 +51,15 @@ def border(device: CudaDevice) -> Iterator[CudaBorder]:
 @pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
 @pytest.mark.parametrize("shape", [Shape(), Shape(rotation=90)], ids=["upright", "turned"])
 @pytest.mark.parametrize(("codec", "pix_fmt"), CODED)
-def test_nvdec_gives_the_pictures_of_the_software_decoder(tmp_path, device, border, codec, pix_fmt, shape, format):
+def test_nvdec_gives_the_pictures_of_the_software_decoder(
+    tmp_path: Path,
+    device: CudaDevice,
+    border: CudaBorder,
+    codec: str,
+    pix_fmt: str,
+    shape: Shape,
+    format: PixelFormat,
+) -> None:
     path = write_film(tmp_path / "a.mp4", scene(60, *SIZE), rate=NTSC_FILM, codec=codec, pix_fmt=pix_fmt, shape=shape)
     here, wanted_times, wanted = read_on_host(path, format)
     forced = InputSettings(decoder="device")
@@ -60,6 +67,7 @@ def test_nvdec_gives_the_pictures_of_the_software_decoder(tmp_path, device, bord
         stream, host = device.stream(), np.empty(reader.spec.pixels_shape, np.float32)
         assert reader.is_on_device
         assert reader.spec == here.spec
+        number = -1
         for number, frame in enumerate(reader.frames()):
             assert frame.ready is not None
             frame.ready.wait(stream)
@@ -73,7 +81,7 @@ def test_nvdec_gives_the_pictures_of_the_software_decoder(tmp_path, device, bord
     assert reader.notices == []
 
 
-def test_many_frames_in_flight_are_not_mixed_up(tmp_path, device, border):
+def test_many_frames_in_flight_are_not_mixed_up(tmp_path: Path, device: CudaDevice, border: CudaBorder) -> None:
     """What a decoder writes into a surface too early, or a kernel reads too late, shows as another frame's picture."""
     path = write_film(tmp_path / "a.mp4", scene(200, *SIZE), options={"g": "1"})
     _, _, wanted = read_on_host(path)
@@ -90,7 +98,9 @@ def test_many_frames_in_flight_are_not_mixed_up(tmp_path, device, border):
 
 
 @pytest.mark.parametrize(("codec", "depth"), [("h264", 8), ("h265", 8), ("h265", 10), ("av1", 8), ("av1", 10)])
-def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(tmp_path, border, codec, depth):
+def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(
+    tmp_path: Path, border: CudaBorder, codec: str, depth: int
+) -> None:
     film = write_film(
         tmp_path / "film.mkv",
         scene(100, *SIZE),
@@ -108,7 +118,7 @@ def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(tmp_path, bo
     if refusals:
         pytest.skip(refusals[0])
     assert reader.is_on_device
-    assert writer._encoding.is_on_device
+    assert writer.device is border.device
     here = open_writer(tmp_path / "here.mkv", WriteJob(settings=replace(settings, encoder="software"), source=film))
     again = Pipeline(FilmReader(film, format=PixelFormat.RGB), [], here, cores=1)
     again.open()
@@ -120,9 +130,10 @@ def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(tmp_path, bo
 
 
 @pytest.mark.parametrize("codec", DEVICE_CODECS)
-def test_size_and_likeness_grow_with_the_dial(tmp_path, border, codec):
+def test_size_and_likeness_grow_with_the_dial(tmp_path: Path, border: CudaBorder, codec: str) -> None:
     film = write_film(tmp_path / "film.mkv", scene(50, *SIZE), options={"qp": "0"})
-    sizes, likenesses = [], []
+    sizes: list[int] = []
+    likenesses: list[float] = []
     for quality in (0, 50, 75, 100):
         target = tmp_path / f"{quality}.mp4"
         settings = OutputSettings(codec=codec, quality=quality)
@@ -141,9 +152,9 @@ def test_size_and_likeness_grow_with_the_dial(tmp_path, border, codec):
 
 def likeness(made: Path, wanted: Path) -> float:
     """Return the PSNR of luma, dB."""
-    errors = []
+    errors: list[float] = []
     with av.open(str(made)) as first, av.open(str(wanted)) as second:
         for one, other in zip(first.decode(video=0), second.decode(video=0), strict=True):
             luma, truth = (each.to_ndarray(format="gray").astype(np.float64) for each in (one, other))
-            errors.append(np.mean((luma - truth) ** 2))
+            errors.append(float(np.mean((luma - truth) ** 2)))
     return float(10 * np.log10(255**2 / max(np.mean(errors), 1e-9)))
