@@ -70,7 +70,7 @@ class CudaBackend(Backend):
         self._preload()
 
     def open(self, model: Model, profile: Profile, threads: int) -> Session:
-        """Make a session; it has run once when it returns, which finds the outputs' shapes and the best algorithms."""
+        """Make a session; it has run when it returns, which finds the outputs' shapes and the best algorithms."""
         check_profile(model, profile)
         dtypes = _dtypes(model)
         stream = self._device.stream()
@@ -88,6 +88,8 @@ class CudaBackend(Backend):
     def _native(self, model: Model, profile: Profile, stream: Stream, *, strict: bool) -> Any:
         options = self._ort.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = 1  # nodes run on the GPU: a pool of threads would spin for nothing
+        options.enable_mem_pattern = False  # a pattern is planned by one run and allocated by the next: within the flow
         options.add_session_config_entry(STRICT, "1" if strict else "0")
         options.add_session_config_entry(RECORD, "1")
         # With every size known the nodes that work out sizes are folded away; they are liked on the processor.
@@ -97,6 +99,7 @@ class CudaBackend(Backend):
             "device_id": str(self._device.ordinal),
             "has_user_compute_stream": "1",
             "user_compute_stream": str(stream.handle),
+            "arena_extend_strategy": "kSameAsRequested",  # else by powers of two, beside the chain's own buffers
         }
         return self._ort.InferenceSession(
             model.data, options, providers=[PROVIDER], provider_options=[settings], enable_fallback=0
@@ -179,11 +182,16 @@ class CudaSession(Session):
 
     def _enqueue(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], cuda_stream: Any) -> None:
         caller: Stream = cuda_stream
-        binding, ordinal = self._binding, self._gpu.ordinal
         if self._run_options is None:
             caller.synchronize()
         caller.record(self._before)
         self._before.wait(self._stream)
+        self._run(inputs, outputs, self.model)
+        self._stream.record(self._behind)
+        self._behind.wait(caller)
+
+    def _run(self, inputs: Mapping[str, DeviceArray], outputs: Mapping[str, DeviceArray], model: Model) -> None:
+        binding, ordinal = self._binding, self._gpu.ordinal
         try:
             for name, array in inputs.items():
                 binding.bind_input(name, "cuda", ordinal, array.dtype.type, array.shape, array.pointer)
@@ -191,14 +199,15 @@ class CudaSession(Session):
                 binding.bind_output(name, "cuda", ordinal, array.dtype.type, array.shape, array.pointer)
             self._native.run_with_iobinding(binding, self._run_options)
         except Exception as error:  # the library's errors share no base
-            raise _translate(error, self.model, EngineError) from error
-        self._stream.record(self._behind)
-        self._behind.wait(caller)
+            raise _translate(error, model, EngineError) from error
 
     def _first_run(
         self, model: Model, profile: Profile, dtypes: Mapping[str, np.dtype[Any]]
     ) -> dict[str, tuple[int, ...]]:
-        """Run on zeros, wait, and return the outputs' shapes; ONNX Runtime allocates the outputs this once."""
+        """Run on zeros, wait, and return the outputs' shapes; ONNX Runtime allocates the outputs this once.
+
+        Then once more into memory of ours, as every run will be: what that allocates of its own is there from then on.
+        """
         binding, ordinal = self._native.io_binding(), self._gpu.ordinal
         arrays = {name: self._gpu.empty(shape, dtypes[name]) for name, shape in profile.shapes.items()}
         for name, array in arrays.items():
@@ -212,7 +221,11 @@ class CudaSession(Session):
         except Exception as error:  # as in `_enqueue`
             raise _translate(error, model, BuildError) from error
         self._stream.synchronize()
-        return dict(zip(model.outputs, shapes, strict=True))
+        outputs = dict(zip(model.outputs, shapes, strict=True))
+        made = {name: self._gpu.empty(shape, dtypes[name]) for name, shape in outputs.items()}
+        self._run(arrays, made, model)
+        self._stream.synchronize()
+        return outputs
 
 
 def _dtypes(model: Model) -> dict[str, np.dtype[Any]]:

@@ -150,10 +150,16 @@ class Device(ABC):
         """Make an event; timed ones cost a little more. A host that waits for it sleeps."""
 
     @abstractmethod
-    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike) -> DeviceArray:
+    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike, *, pooled: bool = True) -> DeviceArray:
         """Allocate device memory; its content is whatever was there. Ready for every stream when this returns.
 
         It is freed when the last array of it is gone; whoever lets go has waited for the work that uses it.
+
+        Parameters
+        ----------
+        shape, dtype : as NumPy's
+        pooled : from the driver's memory pool, where the device has one. Hardware that registers memory, as NVENC does,
+            takes none of a pool
 
         Raises
         ------

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -208,7 +208,7 @@ class CudaDevice(Device):
             kind = foreign.__dlpack_device__()[0] if hasattr(foreign, "__dlpack_device__") else _DLPACK_CUDA
             if kind == _DLPACK_HOST:  # such owners refuse a stream, in words that do not help
                 raise BindingError(f"array of type {name}: lies on the host; copy it to the device first")
-            view: Any = self._utils.StridedMemoryView(foreign, stream.handle)
+            view: Any = self._utils.StridedMemoryView.from_any_interface(foreign, stream.handle)
         except BindingError:
             raise
         except Exception as error:  # BufferError mostly, but its owner may raise anything; all are mapped here
@@ -236,11 +236,14 @@ class CudaDevice(Device):
         options = self._core.EventOptions(timing_enabled=timed, blocking_sync=True)
         return CudaEvent(_call("event", native.create_event, options))
 
-    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike) -> DeviceArray:
-        """Allocate from the device's memory pool, or plainly where it has none (Jetson)."""
+    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike, *, pooled: bool = True) -> DeviceArray:
+        """Allocate from the device's memory pool, or plainly where that is asked for or it has none (Jetson)."""
         native = self._enter()
         kind, sizes = np.dtype(dtype), tuple(shape)
         nbytes = max(math.prod(sizes) * kind.itemsize, 1)
+        if not pooled:
+            plain = _PlainMemory(self, nbytes)
+            return DeviceArray(plain.pointer, sizes, kind, plain)
         stream = native.default_stream
         buffer = _call(f"memory of {nbytes} bytes", native.allocate, nbytes, stream=stream)
         _call("memory", stream.sync)  # allocation is in that stream's order; every other may use it from now on
@@ -353,17 +356,50 @@ class CudaDevice(Device):
                 raise BuildError(str(error)) from error
             for kernel in catalogue().values():
                 if kernel.source == source:
-                    self._kernels[kernel.name, element] = _call(f"kernel {kernel.name}", code.get_kernel, kernel.name)
+                    self._kernels[kernel.name, element] = self._loaded(code, kernel.name)
         return self._kernels[name, element]
+
+    def _loaded(self, code: Any, name: str) -> Any:
+        """Return a kernel with its code on the device, which CUDA else brings there at the first launch."""
+        kernel = _call(f"kernel {name}", code.get_kernel, name)
+        code, function = self._driver.cuKernelGetFunction(kernel.handle)
+        self._check(code, f"kernel {name}")
+        (code, *_) = self._driver.cuFuncLoad(function)
+        self._check(code, f"kernel {name}")
+        return kernel
 
     def _copy(self, function: Any, out: int, source: int, nbytes: int, stream: Stream) -> None:
         self._enter()
         (code, *_) = function(out, source, nbytes, stream.handle)
         self._check(code, "copy")
 
+    def allocate_plainly(self, nbytes: int) -> int:
+        """Return the address of memory outside any pool; `free_plainly` gives it back."""
+        self._enter()
+        code, pointer = self._driver.cuMemAlloc(nbytes)
+        self._check(code, f"memory of {nbytes} bytes")
+        return int(pointer)
+
+    def free_plainly(self, pointer: int) -> None:
+        """Give memory of `allocate_plainly` back."""
+        self._enter()
+        self._driver.cuMemFree(pointer)
+
     def _check(self, code: Any, subject: str) -> None:
         if int(code):
-            raise DeviceError(f"{subject}: CUDA answers {code!s}; check the GPU with nvidia-smi")
+            _raise(f"{subject}: CUDA answers {code!s}", "check the GPU with nvidia-smi")
+
+
+class _PlainMemory:
+    """Memory outside any pool, freed when this goes."""
+
+    def __init__(self, device: CudaDevice, nbytes: int) -> None:
+        self._device = device
+        self.pointer = device.allocate_plainly(nbytes)
+
+    def __del__(self) -> None:
+        if hasattr(self, "pointer"):
+            self._device.free_plainly(self.pointer)
 
 
 def native_stream(stream: Stream) -> Any:
@@ -394,7 +430,10 @@ def _call(subject: str, function: Callable[..., Any], *arguments: Any, **options
     try:
         return function(*arguments, **options)
     except Exception as error:  # cuda-core's errors share no public base; all are mapped here, none is kept back
-        message = f"{subject}: CUDA: {_first_line(error)}"
-        if "OUT_OF_MEMORY" in message.upper().replace(" ", "_"):
-            raise DeviceMemoryError(f"{message}; use a smaller picture, fewer stages or another GPU") from error
-        raise DeviceError(message) from error
+        _raise(f"{subject}: CUDA: {_first_line(error)}", cause=error)
+
+
+def _raise(message: str, cure: str = "", cause: Exception | None = None) -> NoReturn:
+    if "OUT_OF_MEMORY" in message.upper().replace(" ", "_"):
+        raise DeviceMemoryError(f"{message}; use a smaller picture, fewer stages or another GPU") from cause
+    raise DeviceError(f"{message}; {cure}" if cure else message) from cause

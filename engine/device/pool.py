@@ -89,12 +89,20 @@ class DevicePool(BufferPool):
     device : that has the memory
     shape, dtype : of each buffer
     prepare, limit : as in `BufferPool`
+    pooled : as in `Device.empty`
     """
 
     def __init__(
-        self, device: Device, shape: Sequence[int], dtype: npt.DTypeLike, *, prepare: int = 0, limit: int = 512
+        self,
+        device: Device,
+        shape: Sequence[int],
+        dtype: npt.DTypeLike,
+        *,
+        prepare: int = 0,
+        limit: int = 512,
+        pooled: bool = True,
     ) -> None:
-        self._device, self._dtype = device, np.dtype(dtype)
+        self._device, self._dtype, self._pooled = device, np.dtype(dtype), pooled
         super().__init__(shape, prepare=prepare, limit=limit)
         self._next = OLDEST  # given back on the host first, its work is done first: the taker's stream waits least
 
@@ -110,7 +118,7 @@ class DevicePool(BufferPool):
         return lease
 
     def _new(self) -> Lease:
-        return DeviceLease(self, self._device, self._device.empty(self.shape, self._dtype))
+        return DeviceLease(self, self._device, self._device.empty(self.shape, self._dtype, pooled=self._pooled))
 
     def _release(self, lease: Lease) -> None:
         assert isinstance(lease, DeviceLease)

@@ -120,6 +120,7 @@ class SimulatedBorder(Border):
         self.decoder_stream.record(event)
 
     def encoder_picture(self, planes: Sequence[LentPlane], pix_fmt: str) -> av.VideoFrame:
+        assert planes[0].pointer in self.device.plain, "NVENC does not register memory of a pool"
         picture = av.VideoFrame.from_dlpack(tuple(planes), format=pix_fmt)
         self._held.append((picture, content(picture)))
         if len(self._held) > NVENC_HOLDS:

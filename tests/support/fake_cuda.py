@@ -17,6 +17,11 @@ class CudaError(Exception):
     pass
 
 
+class OutOfMemory(int):
+    def __str__(self) -> str:
+        return "CUDA_ERROR_OUT_OF_MEMORY"
+
+
 class Event:
     def __init__(self, is_timing_enabled: bool) -> None:
         self.is_timing_enabled, self.is_done, self.syncs = is_timing_enabled, True, 0
@@ -126,6 +131,7 @@ class DeviceMemoryResource:
 class Kernel:
     def __init__(self, name: str) -> None:
         self.name = name
+        self.handle = f"handle of {name}"
 
 
 class ObjectCode:
@@ -171,6 +177,10 @@ class Device:
 
 class StridedMemoryView:
     """Reads `__cuda_array_interface__`."""
+
+    @classmethod
+    def from_any_interface(cls, obj: Any, stream_ptr: int) -> "StridedMemoryView":
+        return cls(obj, stream_ptr)
 
     def __init__(self, obj: Any, stream_ptr: int) -> None:
         if hasattr(obj, "__dlpack__"):
@@ -225,8 +235,25 @@ def fake_core(kernels: dict[tuple[str, str], HostKernels]) -> Any:
     )
 
 
+LOADED: list[str] = []
+"""Kernels whose code was brought to the device before their first launch."""
+PLAIN: dict[int, Any] = {}
+"""Memory that is of no pool, by address."""
+
+
 def fake_driver() -> Any:
-    """Return a module with the driver's copies."""
+    """Return a module with the driver's copies, its memory outside pools, and its loading of kernels."""
+
+    def allocate(size: int) -> tuple[Any, int]:
+        if size > Device.memory:
+            return OutOfMemory(2), 0
+        memory = np.zeros(size, np.uint8)
+        PLAIN[memory.ctypes.data] = memory
+        return 0, memory.ctypes.data
+
+    def load(function: str) -> tuple[int]:
+        LOADED.append(function)
+        return (0,)
 
     def move(out: int, source: int, size: int, stream: int) -> tuple[int]:
         STREAMS[stream].give(lambda: ctypes.memmove(out, source, size))
@@ -240,4 +267,8 @@ def fake_driver() -> Any:
             STREAMS[stream].give(lambda: ctypes.memset(at, value, size)) or (0,)
         ),
         cuMemGetInfo=lambda: (0, 700, 1000),
+        cuMemAlloc=allocate,
+        cuMemFree=lambda at: (PLAIN.pop(at), (0,))[1],
+        cuKernelGetFunction=lambda handle: (0, handle.removeprefix("handle of ")),
+        cuFuncLoad=load,
     )

@@ -81,6 +81,8 @@ class FakeSession:
     def __init__(self, library: FakeOnnxRuntime, data: bytes, options: Any, settings: Mapping[str, str]) -> None:
         self.library, self.settings, self.options = library, settings, options
         assert settings["has_user_compute_stream"] == "1"
+        self.runs: list[bool] = []
+        """For each run, whether its outputs' memory was given."""
         self.stream = int(settings["user_compute_stream"])
         self.device_id = int(settings["device_id"])
         assert self.stream in library.device._streams
@@ -106,6 +108,7 @@ class FakeSession:
         library = self.library
         if library.run_error is not None:
             raise library.run_error
+        self.runs.append(not iobinding.unleased)
         iobinding.lease_missing()
         inputs, outputs, copies = dict(iobinding.inputs), dict(iobinding.outputs), dict(iobinding.copies)
 

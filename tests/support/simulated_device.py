@@ -153,6 +153,8 @@ class SimulatedDevice(Device):
         host_launch_ns: int = 0,
     ) -> None:
         self.name, self.compute_capability, self.ordinal = "simulated", (8, 9), 0
+        self.plain: set[int] = set()
+        """Addresses of memory that is of no pool."""
         self.allocations = self.page_locked = self.host_waits = self.graph_launches = 0
         self.slices: list[Slice] = []
         self.fail_on: tuple[str, int] | None = None
@@ -178,8 +180,10 @@ class SimulatedDevice(Device):
     def event(self, *, timed: bool = False) -> SimulatedEvent:
         return SimulatedEvent(self)
 
-    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike) -> DeviceArray:
+    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike, *, pooled: bool = True) -> DeviceArray:
         memory = np.empty(tuple(shape), dtype)
+        if not pooled:
+            self.plain.add(memory.ctypes.data)
         memory.reshape(-1).view(np.uint8)[:] = POISON
         with self._lock:
             self.allocations += 1

@@ -149,7 +149,11 @@ class CudaBorder(Border):
         return picture.format.name == _CUDA
 
     def mark_decoded(self, event: Event) -> None:
-        """Record the event in FFmpeg's stream, from which ours, being non-blocking, are otherwise free."""
+        """Record the event in FFmpeg's stream, from which ours, being non-blocking, are otherwise free.
+
+        That stream is whatever context's is current, and FFmpeg leaves none behind.
+        """
+        self.device.enter()
         self._ffmpegs_stream.record(event)
 
     def encoder_picture(self, planes: Sequence[LentPlane], pix_fmt: str) -> av.VideoFrame:

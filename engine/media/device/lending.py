@@ -76,6 +76,7 @@ class LentPlane:
         self._managed = _ManagedTensor(tensor=tensor, deleter=ctypes.cast(_DELETER, ctypes.c_void_p).value)
         self._address = ctypes.addressof(self._managed)
         self._device = device
+        self.pointer = pointer
         self.on_return = on_return
 
     def __dlpack_device__(self) -> DlpackDevice:

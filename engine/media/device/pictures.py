@@ -58,7 +58,7 @@ class DevicePictures:
         self._stream = self.stream
         self._write = SurfaceWriter(Operators(device, self._stream), spec, coded)
         self.pool = DevicePool(
-            device, self._write.surface.shape, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES
+            device, self._write.surface.shape, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES, pooled=False
         )
         self._surfaces: dict[int, _LentSurface] = {}
         self._returned: deque[_LentSurface] = deque()

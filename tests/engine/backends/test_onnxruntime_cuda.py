@@ -90,6 +90,14 @@ def test_nothing_waits_and_nothing_is_allocated_once_it_is_open(library: FakeOnn
     assert [float(result.max()) for result in results] == [value / 2 for value in range(20)]
 
 
+def test_what_a_run_allocates_is_there_before_the_first_frame(library: FakeOnnxRuntime, halver: Model) -> None:
+    CudaBackend(library.device).open(halver, Profile({"luma": SHAPE}), 1)
+    (native,) = library.sessions
+    assert native.runs == [False, True]  # sizes are found; then as every later run
+    assert native.settings["arena_extend_strategy"] == "kSameAsRequested"
+    assert not native.options.enable_mem_pattern
+
+
 def test_runs_are_on_the_sessions_stream_between_the_callers(library: FakeOnnxRuntime, halver: Model) -> None:
     device = library.device
     session = CudaBackend(device).open(halver, Profile({"luma": SHAPE}), 1)

@@ -128,9 +128,28 @@ def test_without_a_driver_there_is_one_line_with_the_cure(monkeypatch):
         open_device("0")
 
 
-def test_memory_that_is_not_there_is_a_memory_error(device):
+@pytest.mark.parametrize("pooled", [True, False])
+def test_memory_that_is_not_there_is_a_memory_error(device, pooled):
     with pytest.raises(DeviceMemoryError, match="OUT_OF_MEMORY.*smaller picture"):
-        device.empty((1 << 21,), np.float32)
+        device.empty((1 << 21,), np.float32, pooled=pooled)
+
+
+def test_memory_of_no_pool_is_freed_with_its_last_array(device):
+    array = device.empty((4, 5), np.float32, pooled=False)
+    assert array.pointer in fake_cuda.PLAIN
+    part = array.view(8, (2,))
+    del array
+    assert part.owner is not None
+    assert fake_cuda.PLAIN
+    del part
+    assert not fake_cuda.PLAIN
+    assert device.empty((4,), np.float32).pointer not in fake_cuda.PLAIN
+
+
+def test_a_kernels_code_is_on_the_device_before_its_first_launch(device):
+    fake_cuda.LOADED.clear()
+    device.prepare(["warp_bilinear"], "float32")
+    assert "warp_bilinear" in fake_cuda.LOADED
 
 
 def test_memory_that_the_pool_holds_ready_counts_as_free(device, monkeypatch):
@@ -236,7 +255,16 @@ def test_the_context_is_made_current_once_in_each_thread(device):
 def test_the_stand_in_has_nothing_that_the_real_library_lacks():
     core = pytest.importorskip("cuda.core", reason="cuda-core comes with the extra gpu or rtx")
     view = pytest.importorskip("cuda.core.utils").StridedMemoryView
-    for name in ("from_buffer", "ptr", "shape", "dtype", "strides", "is_device_accessible", "device_id"):
+    for name in (
+        "from_any_interface",
+        "from_buffer",
+        "ptr",
+        "shape",
+        "dtype",
+        "strides",
+        "is_device_accessible",
+        "device_id",
+    ):
         assert hasattr(view, name), name
     pool = pytest.importorskip("cuda.core._memory._memory_pool")._MemPoolAttributes
     for name in ("reserved_mem_current", "used_mem_current"):
@@ -248,6 +276,7 @@ def test_the_stand_in_has_nothing_that_the_real_library_lacks():
         assert hasattr(core, name), name
     for name in vars(fake_cuda.fake_driver()):
         assert hasattr(driver, name), name
+    assert hasattr(core.Kernel, "handle")
     ours = {"count", "captured", "waited", "give", "syncs", "memory", "entered"}
     for home, names in (
         (core, ("Device", "Stream", "Event", "Buffer", "DeviceMemoryResource", "ObjectCode")),
