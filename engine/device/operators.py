@@ -62,6 +62,19 @@ class View:
             plane=self.plane,
         )
 
+    def window(self, left: int, top: int, width: int, height: int) -> "View":
+        """Return a rectangle of these planes."""
+        first, size = top * self.pitch + left, self.array.dtype.itemsize
+        count = (self.planes - 1) * self.plane + (height - 1) * self.pitch + width
+        return View(
+            array=self.array.view(first * size, (count,)),
+            planes=self.planes,
+            height=height,
+            width=width,
+            pitch=self.pitch,
+            plane=self.plane,
+        )
+
 
 def view(array: DeviceArray) -> View:
     """Return a view of an array (planes, height, width), or with a batch of one in front."""

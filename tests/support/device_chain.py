@@ -24,6 +24,8 @@ from tests.support.virtual_queue import VirtualQueue
 
 Picture = npt.NDArray[np.float32]
 
+MS = 1_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
@@ -68,6 +70,27 @@ class Pictures:
 
     def close(self) -> None:
         pass
+
+
+class Paced(Pictures):
+    """A reader that gives a picture every few virtual milliseconds."""
+
+    def __init__(
+        self,
+        device: SimulatedDevice,
+        ms: int,
+        spec: FrameSpec,
+        pictures: Sequence[Picture],
+        cuts: Sequence[int] = (),
+        repeated: Sequence[int] = (),
+    ) -> None:
+        super().__init__(spec, pictures, cuts, repeated)
+        self._device, self._interval = device, ms * MS
+
+    def frames(self) -> Iterator[Frame]:
+        for number, frame in enumerate(super().frames()):
+            self._device.reach(number * self._interval)
+            yield frame
 
 
 class Keeper:

@@ -29,11 +29,13 @@ class SimulatedSession(Session):
 
 
 class SimulatedBackend(Backend):
+    """Models computed by `host`, ONNX Runtime if none is given."""
+
     name = "simulated"
 
-    def __init__(self, device: SimulatedDevice, *, run_ns: int = 2_000_000) -> None:
+    def __init__(self, device: SimulatedDevice, *, run_ns: int = 2_000_000, host: Backend | None = None) -> None:
         self.device = self._simulated = device
-        self._host, self._ns = OnnxRuntimeBackend(), run_ns
+        self._host, self._ns = host or OnnxRuntimeBackend(), run_ns
         self.sessions: list[SimulatedSession] = []
 
     def open(self, model: Model, profile: Profile, threads: int) -> SimulatedSession:

@@ -19,12 +19,10 @@ from engine.stages.place import DevicePlace
 from engine.stages.repeats import Difference, RepeatJudge
 from engine.types import FrameSpec, PixelFormat, Planes
 from tests.engine.stages.test_inspect import padded, spec_at
-from tests.support.device_chain import Keeper, Pictures, run_on_device, run_pipeline
+from tests.support.device_chain import Keeper, Paced, Pictures, run_on_device, run_pipeline
 from tests.support.quick_inspect import QuickDevice
 from tests.support.scenes import scene
 from tests.support.simulated_device import SimulatedDevice
-
-MS = 1_000_000
 
 STREAMS = 3
 """Of upload, stage and download: the host waits for each once, at the end."""
@@ -195,19 +193,6 @@ def test_a_stage_can_be_opened_again_and_tells_anew():
     for _ in range(2):
         run_on_device(device, Pictures(spec, FILMS["cuts"][1](), cuts=()), [stage])
         assert (stage.shots, stage.repeats_found) == (3, 0)
-
-
-class Paced(Pictures):
-    """A reader that gives a picture every few virtual milliseconds."""
-
-    def __init__(self, device: SimulatedDevice, ms: int, spec: FrameSpec, pictures: Sequence[np.ndarray]) -> None:
-        super().__init__(spec, pictures, cuts=())
-        self._device, self._interval = device, ms * MS
-
-    def frames(self) -> Iterator[Frame]:
-        for number, frame in enumerate(super().frames()):
-            self._device.reach(number * self._interval)
-            yield frame
 
 
 def test_at_the_films_pace_the_host_waits_for_frames_that_leave_and_for_the_films_end_alone():
