@@ -21,7 +21,7 @@ from engine.frame import Frame
 from engine.model import Model, ModelCard, TensorSpec, find_model
 from engine.settings import FacesSettings
 from engine.stages.face_align import FaceCutter, similarity, template
-from engine.stages.face_detect import Face, FaceDetector
+from engine.stages.face_detect import Face, HostFaceDetector
 from engine.stages.face_paste import FacePaster
 from engine.stages.faces import Faces
 from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
@@ -204,7 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[tuple[str, Picture]] = []
     for path in asked.photos:
         photo = read_photo(path)
-        finder = FaceDetector(detector, backend, *photo.shape[1:], least_score=settings.confidence)
+        finder = HostFaceDetector(detector, backend, *photo.shape[1:], least_score=settings.confidence)
         faces = [face for face in finder.find(photo) if face.side >= settings.smallest]
         faces = sorted(faces, key=lambda face: -face.side)[: settings.most]
         finder.close()

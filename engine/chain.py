@@ -21,6 +21,7 @@ from engine.settings import EnhanceSettings, RuntimeSettings, Settings
 from engine.stages.base import Stage
 from engine.stages.colorize import Colorize
 from engine.stages.compare import Compare
+from engine.stages.device.face_detect import LATE
 from engine.stages.download import Download
 from engine.stages.enhance import Enhance
 from engine.stages.faces import Faces
@@ -130,9 +131,11 @@ def build_chain(
 
     queue_frames = settings.runtime.queue_frames
 
-    def place(behind: int) -> Place:
-        """Return where the next stage works, which has that many others behind it."""
-        return HOST if device is None else DevicePlace(device, shared, frames=_out_at_once(queue_frames, behind))
+    def place(behind: int, waiting: int = 0) -> Place:
+        """Return where the next stage works, which has that many others behind it, that hold so many frames back."""
+        if device is None:
+            return HOST
+        return DevicePlace(device, shared, frames=_out_at_once(queue_frames, behind) + waiting)
 
     def model(name: str | None, built_in: str, role: str) -> Model:
         models.append(find_model(name or built_in + SUFFIXES[settings.runtime.precision], role))
@@ -147,13 +150,14 @@ def build_chain(
     stages: list[Stage] = [inspect]
     if settings.enhance.enabled:
         enhancer = model(settings.enhance.model, _built_in_enhancer(settings.enhance), "enhance")
-        stages.append(Enhance(enhancer, backend, settings.enhance, place=place(1 + colorize + compares)))
+        faces = settings.faces.enabled
+        there = place(1 + faces + colorize + compares, LATE * faces)
+        stages.append(Enhance(enhancer, backend, settings.enhance, place=there))
     if settings.faces.enabled:
         restorer = find_model(settings.faces.model, "face")
         detector = find_model(settings.faces.detector, "detect")
         models += (restorer, detector)
-        on_host = backend if device is None else OnnxRuntimeBackend()
-        stages.append(Faces(restorer, detector, on_host, settings.faces))
+        stages.append(Faces(restorer, detector, backend, settings.faces, place=place(1 + colorize + compares)))
     interpolator = None
     if changes_rate:
         interpolator = model(wanted.model, BUILT_IN["interpolate"], "interpolate")
@@ -241,14 +245,16 @@ def _copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:
     queue_frames : between two neighbours
     behind : every stage behind the copy
     """
-    passing, there = 0, [stage.device is not None for stage in behind]
+    passing, waiting, there = 0, 0, [stage.device is not None for stage in behind]
     for stage, is_there in zip(behind, there, strict=True):
         if is_there != there[0]:
             break
-        if isinstance(stage, Enhance):  # makes pictures of its own, and waits for those that come after
-            return _out_at_once(queue_frames, passing) + stage.look_ahead
+        if isinstance(stage, (Enhance, Faces)):  # wait for those that come after
+            waiting += stage.look_ahead
+        if isinstance(stage, Enhance):  # makes pictures of its own
+            break
         passing += 1
-    return _out_at_once(queue_frames, passing)
+    return _out_at_once(queue_frames, passing) + waiting
 
 
 def _free_name(name: str, stages: Sequence[Stage]) -> str:

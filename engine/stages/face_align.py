@@ -109,11 +109,55 @@ def footprint(matrix: Affine, outline: Points, height: int, width: int, *, margi
     return Box(left, top, right, bottom) if left < right and top < bottom else None
 
 
-class FaceCutter:
-    """Cuts aligned faces out of pictures of one size.
+def outline(side: int) -> Points:
+    """Return the corners of an aligned face of side×side pixels."""
+    return np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]])
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a face is cut out of a picture.
+
+    piece : pixels that are first reduced by area; None: it is cut from the picture as it is
+    height, width : of what it is cut from: of the reduced piece, or of the picture
+    matrix : what it is cut from → aligned face
+    """
+
+    piece: Box | None
+    height: int
+    width: int
+    matrix: Affine
+
+
+def plan_cut(matrix: Affine, side: int, height: int, width: int) -> Cut:
+    """Return how a face is cut out.
 
     Where a face is larger than the model's, the picture is first reduced by area by the largest power of two that
     leaves enough, so that nothing folds over; the rest is one cubic interpolation.
+
+    Parameters
+    ----------
+    matrix : picture → aligned face
+    side : of the aligned face, pixels
+    height, width : of the picture
+    """
+    factor = halvings(1.0 / scale_of(matrix))
+    piece = footprint(matrix, outline(side), height, width, margin=MARGIN * factor) if factor > 1 else None
+    if piece is None:
+        return Cut(None, height, width, matrix)
+    small_width, small_height = (-(-length // factor) for length in piece.size)
+    enlarge = resizing(piece.size[0] / small_width, piece.size[1] / small_height)
+    enlarge[:, 2] += (piece.left, piece.top)
+    return Cut(piece, small_height, small_width, chain(enlarge, matrix))
+
+
+def reduced_size(height: int, width: int) -> tuple[int, int]:
+    """Return the most rows and columns that a reduced piece of a picture can have."""
+    return (height + 1) // 2, (width + 1) // 2
+
+
+class FaceCutter:
+    """Cuts aligned faces out of pictures of one size.
 
     Parameters
     ----------
@@ -123,8 +167,7 @@ class FaceCutter:
 
     def __init__(self, side: int, height: int, width: int) -> None:
         self._side = side
-        self._outline: Points = np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]])
-        self._reduced = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
+        self._reduced = np.empty(reduced_size(height, width), np.float32)
 
     def cut(self, picture: Planes, matrix: Affine, out: Planes) -> None:
         """Write an aligned face.
@@ -137,15 +180,11 @@ class FaceCutter:
         matrix : picture → aligned face
         out : float32 (C, side, side), written in place, in [0, 1]
         """
-        factor = halvings(1.0 / scale_of(matrix))
-        box = None
-        if factor > 1:
-            box = footprint(matrix, self._outline, *picture.shape[1:], margin=MARGIN * factor)
+        cut = plan_cut(matrix, self._side, *picture.shape[1:])
         for plane, target in zip(picture, out, strict=True):
-            source, onto = (plane, matrix) if box is None else self._reduce(plane, box, factor, matrix)
             cv2.warpAffine(
-                source,
-                onto,
+                plane if cut.piece is None else self._reduce(plane, cut.piece, cut),
+                cut.matrix,
                 (self._side, self._side),
                 dst=target,
                 flags=cv2.INTER_CUBIC,
@@ -153,13 +192,9 @@ class FaceCutter:
             )
         np.clip(out, 0.0, 1.0, out=out)
 
-    def _reduce(self, plane: Plane, box: Box, factor: int, matrix: Affine) -> tuple[Plane, Affine]:
-        """Return a piece of the plane reduced by area, and the map from there to the aligned face."""
-        width, height = box.size
-        small_width, small_height = -(-width // factor), -(-height // factor)
-        small = self._reduced[:small_height, :small_width]
-        piece = plane[box.top : box.bottom, box.left : box.right]
-        cv2.resize(piece, (small_width, small_height), dst=small, interpolation=cv2.INTER_AREA)
-        enlarge = resizing(width / small_width, height / small_height)
-        enlarge[:, 2] += (box.left, box.top)
-        return small, chain(enlarge, matrix)
+    def _reduce(self, plane: Plane, piece: Box, cut: Cut) -> Plane:
+        """Return a piece of the plane reduced by area; the same scratch at every call."""
+        small = self._reduced[: cut.height, : cut.width]
+        whole = plane[piece.top : piece.bottom, piece.left : piece.right]
+        cv2.resize(whole, (cut.width, cut.height), dst=small, interpolation=cv2.INTER_AREA)
+        return small

@@ -4,7 +4,8 @@ W. Wu, H. Peng, S. Yu: "YuNet: A Tiny Millisecond-level Face Detector", Machine 
 network looks at grids of cells 8, 16 and 32 pixels wide; each cell may hold one face.
 """
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -56,8 +57,8 @@ class Face:
         return min(self.width, self.height)
 
 
-class FaceDetector:
-    """Finds the faces of pictures of one size.
+class FaceDetector(ABC):
+    """Finds the faces of pictures of one size: they are looked at in order, and their faces told in that order.
 
     Parameters
     ----------
@@ -67,11 +68,17 @@ class FaceDetector:
     least_score : of a face worth telling, 0 to 1
     working_side : longest side of the picture that the network sees; a model of fixed size ignores it
 
+    Attributes
+    ----------
+    late : pictures to be looked at behind one before its faces are asked for, so that nobody waits for them
+
     Raises
     ------
     UnsupportedModelError
         The model does not give YuNet's tensors.
     """
+
+    late: int = 0
 
     def __init__(
         self,
@@ -84,17 +91,14 @@ class FaceDetector:
         working_side: int = WORKING_SIDE,
     ) -> None:
         self._least_score = least_score
-        rows, columns, canvas = _working_size(model, height, width, working_side)
-        self._to_frame = np.array([width / columns, height / rows])
-        self._picture = np.zeros((1, 3, *canvas), np.float32)
-        self._planes = self._picture[0, :, :rows, :columns]
-        self._sessions = Sessions(model, backend, Profile({INPUT: self._picture.shape}))
-        shapes = self._sessions.current.output_shapes
-        self._outputs: dict[str, Array] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        self._grids = [_Grid(stride, *canvas) for stride in STRIDES]
+        self._rows, self._columns, self._canvas = _working_size(model, height, width, working_side)
+        self._to_frame = np.array([width / self._columns, height / self._rows])
+        self._sessions = Sessions(model, backend, Profile({INPUT: (1, 3, *self._canvas)}))
+        self._grids = [_Grid(stride, *self._canvas) for stride in STRIDES]
 
-    def find(self, picture: Planes) -> list[Face]:
-        """Return the faces of a picture, best first.
+    @abstractmethod
+    def look(self, picture: Planes) -> int:
+        """Run the network on the next picture and return by which number `faces` knows it.
 
         Parameters
         ----------
@@ -105,13 +109,20 @@ class FaceDetector:
         EngineError, DeviceError
             The model failed.
         """
-        self._look_at(picture)
-        self._sessions.current.enqueue({INPUT: self._picture}, self._outputs)
-        return self._decode()
 
-    def time(self, threads: int) -> float:
-        """Return the seconds of one run with `threads` threads."""
-        return self._sessions.time(threads, {INPUT: self._picture}, self._outputs)
+    @abstractmethod
+    def wait_for(self, number: int) -> bool:
+        """Let everything be known of a picture and of those before it; return whether the host had to wait for it.
+
+        Raises
+        ------
+        DeviceError
+            The device failed meanwhile.
+        """
+
+    @abstractmethod
+    def faces(self, number: int) -> list[Face]:
+        """Return the faces of one of the last `late` + 1 pictures, best first; it was waited for."""
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""
@@ -121,19 +132,9 @@ class FaceDetector:
         """Give the sessions back."""
         self._sessions.close()
 
-    def _look_at(self, picture: Planes) -> None:
-        """Write the picture, reduced, as B, G, R in 0 to 255 into the top left; the rest stays black."""
-        height, width = self._planes.shape[1:]
-        for channel, target in enumerate(self._planes):
-            if channel >= len(picture):
-                np.copyto(target, self._planes[0])
-                continue
-            plane = picture[len(picture) - 1 - channel]
-            cv2.resize(plane, (width, height), dst=target, interpolation=cv2.INTER_AREA)
-            np.multiply(target, MODEL_MAXIMUM, out=target)
-
-    def _decode(self) -> list[Face]:
-        found = [grid.decode(self._outputs, self._least_score) for grid in self._grids]
+    def _decode(self, outputs: Mapping[str, Array]) -> list[Face]:
+        """Return what the network's tensors, in host memory, say."""
+        found = [grid.decode(outputs, self._least_score) for grid in self._grids]
         scores, boxes, points = (np.concatenate(parts) for parts in zip(*found, strict=True))
         boxes = boxes * np.tile(self._to_frame, 2)
         return [
@@ -149,6 +150,62 @@ class FaceDetector:
         ]
 
 
+class HostFaceDetector(FaceDetector):
+    """On the processor; parameters and errors are the same."""
+
+    def __init__(
+        self,
+        model: Model,
+        backend: Backend,
+        height: int,
+        width: int,
+        *,
+        least_score: float,
+        working_side: int = WORKING_SIDE,
+    ) -> None:
+        super().__init__(model, backend, height, width, least_score=least_score, working_side=working_side)
+        self._picture = np.zeros((1, 3, *self._canvas), np.float32)
+        self._planes = self._picture[0, :, : self._rows, : self._columns]
+        shapes = self._sessions.current.output_shapes
+        self._outputs: dict[str, Array] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        self._number, self._found = -1, list[Face]()
+
+    def find(self, picture: Planes) -> list[Face]:
+        """Return the faces of a picture, best first; parameter and errors are those of `look`."""
+        self._look_at(picture)
+        self._sessions.current.enqueue({INPUT: self._picture}, self._outputs)
+        return self._decode(self._outputs)
+
+    def look(self, picture: Planes) -> int:
+        """Find the faces."""
+        self._found = self.find(picture)
+        self._number += 1
+        return self._number
+
+    def wait_for(self, number: int) -> bool:
+        """Return False: it is known."""
+        return False
+
+    def faces(self, number: int) -> list[Face]:
+        """Return what was found."""
+        return self._found
+
+    def time(self, threads: int) -> float:
+        """Return the seconds of one run with `threads` threads."""
+        return self._sessions.time(threads, {INPUT: self._picture}, self._outputs)
+
+    def _look_at(self, picture: Planes) -> None:
+        """Write the picture, reduced, as B, G, R in 0 to 255 into the top left; the rest stays black."""
+        height, width = self._planes.shape[1:]
+        for channel, target in enumerate(self._planes):
+            if channel >= len(picture):
+                np.copyto(target, self._planes[0])
+                continue
+            plane = picture[len(picture) - 1 - channel]
+            cv2.resize(plane, (width, height), dst=target, interpolation=cv2.INTER_AREA)
+            np.multiply(target, MODEL_MAXIMUM, out=target)
+
+
 class _Grid:
     """The cells of one stride: their scores and what those with a face say of it."""
 
@@ -157,7 +214,7 @@ class _Grid:
         self._columns = width // stride
         self._scores = np.zeros((height // stride) * self._columns, np.float32)
 
-    def decode(self, outputs: dict[str, Array], least_score: float) -> tuple[Points, Points, Points]:
+    def decode(self, outputs: Mapping[str, Array], least_score: float) -> tuple[Points, Points, Points]:
         """Return scores (n,), boxes (n, 4) as left, top, width, height, and points (n, 5, 2), working pixels.
 
         score = √(clip(class) · clip(object)); centre = (cell + b₀, b₁) · stride; size = exp(b₂, b₃) · stride; each

@@ -1,12 +1,12 @@
 """Puts a restored face back where it was, its edges fading into the film."""
 
 import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from engine.stages.face_align import Affine, chain, footprint, halvings, resizing, scale_of
-from engine.stages.face_detect import Points
+from engine.stages.face_align import Affine, Box, chain, footprint, halvings, outline, resizing, scale_of
 from engine.stages.luma import Plane
 from engine.types import Planes
 
@@ -36,6 +36,48 @@ def feather(side: int) -> Plane:
     return np.where(inner <= 1.0, 1.0, t * t * (3.0 - 2.0 * t)).astype(np.float32)
 
 
+def feathers(side: int) -> dict[int, Plane]:
+    """Return what `feather` returns, reduced by area: by how much → that, for every power of two that faces may be."""
+    masks, factor = {1: feather(side)}, 2
+    while side % factor == 0 and side // factor >= SMALLEST_LEVEL:
+        small = (side // factor, side // factor)
+        masks[factor] = cv2.resize(masks[1], small, interpolation=cv2.INTER_AREA).astype(np.float32)
+        factor *= 2
+    return masks
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a face is put back into a picture.
+
+    box : pixels of the picture that may change
+    factor : by which the face is reduced by area, so that detail finer than the film's pixels does not shimmer
+    onto : pixel of the box → reduced face
+    """
+
+    box: Box
+    factor: int
+    onto: Affine
+
+
+def plan_paste(matrix: Affine, side: int, height: int, width: int, *, most: int) -> Fit | None:
+    """Return how a face is put back; None where it lies beside the picture.
+
+    Parameters
+    ----------
+    matrix : picture → aligned face
+    side : of the aligned face, pixels
+    height, width : of the picture
+    most : by which the face may be reduced
+    """
+    box = footprint(matrix, outline(side), height, width)
+    if box is None:
+        return None
+    factor = min(most, halvings(scale_of(matrix) / LEAST_LEFT))
+    shift = np.array([[1.0, 0.0, box.left], [0.0, 1.0, box.top]])
+    return Fit(box, factor, chain(chain(shift, matrix), resizing(1.0 / factor, 1.0 / factor)))
+
+
 class FacePaster:
     """Puts faces back into pictures of one size.
 
@@ -46,25 +88,15 @@ class FacePaster:
     """
 
     def __init__(self, side: int, channels: int, height: int, width: int) -> None:
-        self._outline: Points = np.array([[0.0, 0.0], [side, 0.0], [0.0, side], [side, side]])
-        mask = feather(side)
-        self._masks, self._reduced = {1: mask}, dict[int, Planes]()
-        factor = 2
-        while side % factor == 0 and side // factor >= SMALLEST_LEVEL:
-            small = (side // factor, side // factor)
-            self._masks[factor] = cv2.resize(mask, small, interpolation=cv2.INTER_AREA).astype(np.float32)
-            self._reduced[factor] = np.empty((channels, *small), np.float32)
-            factor *= 2
-        self._most = factor // 2
+        self._side, self._masks = side, feathers(side)
+        self._reduced: dict[int, Planes] = {
+            factor: np.empty((channels, *mask.shape), np.float32) for factor, mask in self._masks.items() if factor > 1
+        }
         self._taken, self._weight, self._moved = np.zeros((3, height, width), np.float32)
 
     def begin(self) -> None:
         """Begin another picture."""
         self._taken.fill(0.0)
-
-    def reaches(self, matrix: Affine) -> bool:
-        """Whether a face lies in the picture at all; `matrix` as in `paste`."""
-        return footprint(matrix, self._outline, *self._taken.shape) is not None
 
     def paste(self, face: Planes, matrix: Affine, strength: float, picture: Planes, out: Planes) -> None:
         """Put a face into a picture.
@@ -80,21 +112,19 @@ class FacePaster:
         picture : float32 (C, H, W) in [0, 1], without faces
         out : float32 (C, H, W), the picture with the faces put in so far; written in place
         """
-        box = footprint(matrix, self._outline, *self._taken.shape)
-        if box is None:
+        fit = plan_paste(matrix, self._side, *picture.shape[1:], most=max(self._masks))
+        if fit is None:
             return
-        factor = min(self._most, halvings(scale_of(matrix) / LEAST_LEFT))
-        shift = np.array([[1.0, 0.0, box.left], [0.0, 1.0, box.top]])
-        onto = chain(chain(shift, matrix), resizing(1.0 / factor, 1.0 / factor))
+        box, onto = fit.box, fit.onto
         width, height = box.size
         weight, moved = self._weight[:height, :width], self._moved[:height, :width]
         taken = self._taken[box.top : box.bottom, box.left : box.right]
-        _bring(self._masks[factor], onto, weight, cv2.INTER_LINEAR)
+        _bring(self._masks[fit.factor], onto, weight, cv2.INTER_LINEAR)
         cv2.subtract(weight, taken, dst=weight)
         cv2.threshold(weight, 0.0, 0.0, cv2.THRESH_TOZERO, dst=weight)
         cv2.add(taken, weight, dst=taken)
         film, target = (planes[:, box.top : box.bottom, box.left : box.right] for planes in (picture, out))
-        for small, below, plane in zip(self._reduce(face, factor), film, target, strict=True):
+        for small, below, plane in zip(self._reduce(face, fit.factor), film, target, strict=True):
             _bring(small, onto, moved, cv2.INTER_CUBIC)
             cv2.threshold(moved, 0.0, 0.0, cv2.THRESH_TOZERO, dst=moved)
             cv2.threshold(moved, 1.0, 1.0, cv2.THRESH_TRUNC, dst=moved)
@@ -103,7 +133,7 @@ class FacePaster:
             cv2.scaleAdd(moved, strength, plane, dst=plane)
 
     def _reduce(self, face: Planes, factor: int) -> Planes:
-        """Return the face reduced by area, so that detail finer than the film's pixels does not shimmer."""
+        """Return the face reduced by area; the same scratch at every call."""
         if factor == 1:
             return face
         small = self._reduced[factor]

@@ -1,11 +1,13 @@
 """One face through a face model: cut out, restored, put back."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from engine.backends.base import Array, Backend, Profile
 from engine.errors import UnsupportedModelError
 from engine.model import Model
-from engine.stages.face_align import FaceCutter, similarity, template
+from engine.stages.face_align import Affine, FaceCutter, footprint, outline, similarity, template
 from engine.stages.face_detect import Points
 from engine.stages.face_paste import FacePaster
 from engine.stages.luma import luma_of
@@ -15,7 +17,7 @@ from engine.types import FrameSpec, Planes
 FACE, RESTORED = "face", "restored"
 
 
-class FaceRestorer:
+class FaceRestorer(ABC):
     """Restores faces in pictures of one kind and size, one face at a time in the same memory.
 
     A grey picture's face goes in as three equal planes, and the luma of what comes out is taken.
@@ -34,21 +36,14 @@ class FaceRestorer:
 
     def __init__(self, model: Model, backend: Backend, spec: FrameSpec) -> None:
         self.side = side = face_side(model)
-        channels, height, width = spec.pixels_shape
-        self._matrix = spec.color.matrix
+        self._shape = spec.pixels_shape
         self._low, self._span = model.card.value_range[0], model.card.value_range[1] - model.card.value_range[0]
-        self._template = template(side)
-        self._cutter = FaceCutter(side, height, width)
-        self._paster = FacePaster(side, channels, height, width)
-        self._aligned = np.zeros((channels, side, side), np.float32)
-        self._luma = np.zeros((1, side, side), np.float32)
-        self._inputs: dict[str, Array] = {FACE: np.zeros((1, 3, side, side), np.float32)}
-        self._outputs: dict[str, Array] = {RESTORED: np.zeros((1, 3, side, side), np.float32)}
+        self._template, self._outline = template(side), outline(side)
         self._sessions = Sessions(model, backend, Profile({FACE: (1, 3, side, side)}))
 
-    def begin(self) -> None:
-        """Begin another picture."""
-        self._paster.begin()
+    @abstractmethod
+    def begin(self, picture: Planes, out: Planes) -> None:
+        """Begin another picture: let `out` be it, no face restored; both as in `restore`."""
 
     def restore(self, picture: Planes, points: Points, strength: float, out: Planes) -> None:
         """Restore one face.
@@ -68,18 +63,11 @@ class FaceRestorer:
             The points are no face.
         """
         matrix = similarity(points, self._template)
-        if not self._paster.reaches(matrix):
+        if footprint(matrix, self._outline, *self._shape[1:]) is None:
             return
-        self._cutter.cut(picture, matrix, self._aligned)
-        for channel, target in enumerate(self._inputs[FACE][0]):
-            np.multiply(self._aligned[min(channel, len(self._aligned) - 1)], self._span, out=target)
-            np.add(target, self._low, out=target)
-        self._sessions.current.enqueue(self._inputs, self._outputs)
-        self._paster.paste(self._made(), matrix, strength, picture, out)
-
-    def time(self, threads: int) -> float:
-        """Return the seconds of one face with `threads` threads."""
-        return self._sessions.time(threads, self._inputs, self._outputs)
+        self._cut(picture, matrix)
+        self._run()
+        self._paste(matrix, strength, picture, out)
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""
@@ -89,6 +77,54 @@ class FaceRestorer:
         """Give the sessions back."""
         self._sessions.close()
 
+    @abstractmethod
+    def _cut(self, picture: Planes, matrix: Affine) -> None:
+        """Write the aligned face, in the model's range, into its input; `matrix` is picture → aligned face."""
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Run the model."""
+
+    @abstractmethod
+    def _paste(self, matrix: Affine, strength: float, picture: Planes, out: Planes) -> None:
+        """Put what the model made into `out`."""
+
+
+class HostFaceRestorer(FaceRestorer):
+    """On the processor; parameters and errors are the same."""
+
+    def __init__(self, model: Model, backend: Backend, spec: FrameSpec) -> None:
+        super().__init__(model, backend, spec)
+        (channels, height, width), side = self._shape, self.side
+        self._color = spec.color.matrix
+        self._cutter = FaceCutter(side, height, width)
+        self._paster = FacePaster(side, channels, height, width)
+        self._aligned = np.zeros((channels, side, side), np.float32)
+        self._luma = np.zeros((1, side, side), np.float32)
+        self._inputs: dict[str, Array] = {FACE: np.zeros((1, 3, side, side), np.float32)}
+        self._outputs: dict[str, Array] = {RESTORED: np.zeros((1, 3, side, side), np.float32)}
+
+    def begin(self, picture: Planes, out: Planes) -> None:
+        """Copy the picture."""
+        np.copyto(out, picture)
+        self._paster.begin()
+
+    def time(self, threads: int) -> float:
+        """Return the seconds of one face with `threads` threads."""
+        return self._sessions.time(threads, self._inputs, self._outputs)
+
+    def _cut(self, picture: Planes, matrix: Affine) -> None:
+        self._cutter.cut(picture, matrix, self._aligned)
+        for channel, target in enumerate(self._inputs[FACE][0]):
+            np.multiply(self._aligned[min(channel, len(self._aligned) - 1)], self._span, out=target)
+            np.add(target, self._low, out=target)
+
+    def _run(self) -> None:
+        self._sessions.current.enqueue(self._inputs, self._outputs)
+
+    def _paste(self, matrix: Affine, strength: float, picture: Planes, out: Planes) -> None:
+        self._paster.paste(self._made(), matrix, strength, picture, out)
+
     def _made(self) -> Planes:
         """Return what the model made as planes of the picture's kind (C, side, side), in [0, 1]."""
         made = self._outputs[RESTORED][0]
@@ -96,7 +132,7 @@ class FaceRestorer:
         np.multiply(made, 1.0 / self._span, out=made)
         np.clip(made, 0.0, 1.0, out=made)
         if len(self._aligned) == 1:
-            luma_of(made, self._matrix, self._luma[0])
+            luma_of(made, self._color, self._luma[0])
             return self._luma
         return made
 

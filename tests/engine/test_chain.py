@@ -4,18 +4,22 @@ import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
-from engine.chain import build_chain, open_backend
+import engine.chain as chain_module
+from engine.chain import Chain, build_chain, open_backend
 from engine.errors import ConfigError, NoDeviceError
 from engine.frame import Frame
+from engine.model import Model, find_model
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,
+    FacesSettings,
     InterpolateSettings,
     OutputSettings,
     RuntimeSettings,
@@ -25,6 +29,7 @@ from engine.stages.upload import Upload
 from engine.types import PixelFormat
 from tests.support.chain import film_spec
 from tests.support.device_chain import Keeper, Pictures, moving, run_pipeline, virtual_queues
+from tests.support.faces import YUNET, ScriptedFaces, face_at, painting_face, scripted_detector
 from tests.support.simulated_backend import SimulatedBackend
 from tests.support.simulated_device import SimulatedDevice
 from tests.support.tiny_models import counting_colorizer, mean_enhancer, pan_interpolator
@@ -97,6 +102,15 @@ class SlowKeeper(Keeper):
         super().write(frame)
 
 
+def pools_of(chain: Chain) -> dict[str, BufferPool]:
+    return {
+        f"{stage.name} {name}": pool
+        for stage in chain.stages
+        for name, pool in vars(stage).items()
+        if isinstance(pool, BufferPool)
+    }
+
+
 @pytest.mark.parametrize("film", [PixelFormat.GRAY, PixelFormat.RGB])
 @pytest.mark.parametrize("queue_frames", [1, 4, 9])
 def test_with_a_slow_writer_no_pool_grows(tmp_path: Path, film: PixelFormat, queue_frames: int):
@@ -113,14 +127,60 @@ def test_with_a_slow_writer_no_pool_grows(tmp_path: Path, film: PixelFormat, que
     keeper = SlowKeeper()
     pipeline = Pipeline(Pictures(spec, moving(spec, 40)), chain.stages, keeper, cores=1, queue_frames=queue_frames)
     pipeline.open()
-    pools = {
-        f"{stage.name} {name}": pool
-        for stage in chain.stages
-        for name, pool in vars(stage).items()
-        if isinstance(pool, BufferPool)
-    }
+    pools = pools_of(chain)
     before = {name: pool.allocated for name, pool in pools.items()}
     assert len(before) >= 7
     pipeline.run(interval=0.01)
     assert len(keeper.shown) == 80
     assert {name: pool.allocated for name, pool in pools.items()} == before
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> FacesSettings:
+    return FacesSettings(enabled=True, model=str(painting_face(tmp_path, level=0.9).path), detector=str(YUNET))
+
+
+def test_faces_are_restored_where_the_others_work(faces: FacesSettings):
+    assert names(Settings(faces=faces), colorize=True) == [
+        "inspect",
+        "upload",
+        "enhance",
+        "faces",
+        "interpolate",
+        "colorize",
+        "download",
+    ]
+
+
+@pytest.mark.parametrize(("enhance", "streams"), [(True, "stage"), (False, "one")])
+def test_with_a_slow_writer_no_pool_grows_where_faces_come_and_go(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    faces: FacesSettings,
+    enhance: bool,
+    streams: Literal["stage", "one"],
+):
+    spec, device, face = film_spec(60, 50), SimulatedDevice(), face_at(30, 25, 40)
+    monkeypatch.setattr(chain_module, "find_model", scripted)
+    settings = Settings(
+        enhance=EnhanceSettings(enabled=enhance, model=str(mean_enhancer(tmp_path, past=1, future=1).path)),
+        faces=replace(faces, smallest=10, strength=1.0),
+        runtime=RuntimeSettings(streams=streams),
+    )
+    script = ScriptedFaces(*[[]] * 29, *[[face]] * 25, *[[]] * 6)
+    chain = build_chain(settings, colorize=False, backend=SimulatedBackend(device, host=script))
+    keeper = SlowKeeper()
+    pipeline = Pipeline(Pictures(spec, moving(spec, 60)), chain.stages, keeper, cores=1)
+    pipeline.open()
+    pools = pools_of(chain)
+    before = {name: pool.allocated for name, pool in pools.items()}
+    pipeline.run(interval=0.01)
+    painted = sum(float(shown.pixels[0, 25, 30]) > 0.89 for shown in keeper.shown)
+    assert (len(keeper.shown), script.runs) == (60, 60)
+    assert 15 <= painted < 35
+    assert {name: pool.allocated for name, pool in pools.items()} == before
+
+
+def scripted(name: str, role: str) -> Model:
+    """Find a model, and for a detector one that a script speaks for."""
+    return scripted_detector() if role == "detect" else find_model(name, role)

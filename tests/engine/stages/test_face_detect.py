@@ -6,7 +6,7 @@ import pytest
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.errors import UnsupportedModelError
 from engine.model import Model
-from engine.stages.face_detect import Face, FaceDetector, keep_distinct
+from engine.stages.face_detect import Face, HostFaceDetector, keep_distinct
 from tests.golden.cases import GoldenNetwork
 from tests.support.faces import YUNET, ScriptedFaces, face_at, identity_face, open_yunet, scripted_detector
 
@@ -17,7 +17,7 @@ def golden() -> GoldenNetwork:
 
 
 def find(model: Model, picture: np.ndarray, *, least_score: float = 0.6) -> list[Face]:
-    detector = FaceDetector(model, OnnxRuntimeBackend(), *picture.shape[1:], least_score=least_score)
+    detector = HostFaceDetector(model, OnnxRuntimeBackend(), *picture.shape[1:], least_score=least_score)
     try:
         return detector.find(picture)
     finally:
@@ -61,7 +61,7 @@ def test_the_network_sees_blue_green_red_up_to_255_and_black_beyond() -> None:
     backend = ScriptedFaces([])
     picture = np.empty((3, 40, 50), np.float32)
     picture[:] = np.array([0.25, 0.5, 1.0])[:, None, None]
-    FaceDetector(scripted_detector(), backend, 40, 50, least_score=0.5).find(picture)
+    HostFaceDetector(scripted_detector(), backend, 40, 50, least_score=0.5).find(picture)
     assert backend.seen is not None
     assert backend.seen.shape == (1, 3, 64, 64)
     np.testing.assert_allclose(backend.seen[0, :, 39, 49], [255, 127.5, 63.75])
@@ -71,7 +71,7 @@ def test_the_network_sees_blue_green_red_up_to_255_and_black_beyond() -> None:
 
 def test_a_large_picture_is_reduced_and_its_faces_told_in_its_own_pixels() -> None:
     backend = ScriptedFaces([face_at(320, 180, 100)])
-    detector = FaceDetector(scripted_detector(), backend, 1080, 1920, least_score=0.5)
+    detector = HostFaceDetector(scripted_detector(), backend, 1080, 1920, least_score=0.5)
     (face,) = detector.find(np.zeros((1, 1080, 1920), np.float32))
     assert backend.seen is not None
     assert backend.seen.shape == (1, 3, 384, 640)
@@ -81,7 +81,7 @@ def test_a_large_picture_is_reduced_and_its_faces_told_in_its_own_pixels() -> No
 
 def test_faces_below_the_score_are_not_told() -> None:
     backend = ScriptedFaces([face_at(50, 50, 30, score=0.61), face_at(100, 100, 30, score=0.59)])
-    detector = FaceDetector(scripted_detector(), backend, 160, 160, least_score=0.6)
+    detector = HostFaceDetector(scripted_detector(), backend, 160, 160, least_score=0.6)
     assert [round(face.score, 2) for face in detector.find(np.zeros((1, 160, 160), np.float32))] == [0.61]
 
 
@@ -95,4 +95,4 @@ def test_of_boxes_that_overlap_the_best_is_kept() -> None:
 
 def test_a_model_with_other_tensors_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="takes face and gives restored; a detector takes `input`"):
-        FaceDetector(identity_face(tmp_path), OnnxRuntimeBackend(), 64, 64, least_score=0.5)
+        HostFaceDetector(identity_face(tmp_path), OnnxRuntimeBackend(), 64, 64, least_score=0.5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.stages.face_align import FaceCutter, similarity, template
-from engine.stages.face_paste import FacePaster, feather
+from engine.stages.face_paste import FacePaster, feather, plan_paste
 from tests.support.faces import face_at
 from tests.support.scenes import scene
 
@@ -127,8 +127,8 @@ def test_detail_finer_than_the_film_does_not_shimmer() -> None:
 
 def test_a_face_beside_the_picture_does_nothing() -> None:
     paster, matrix = FacePaster(SIDE, 1, 240, 320), matrix_of(-200, 120, 50)
-    assert not paster.reaches(matrix)
-    assert paster.reaches(matrix_of(-20, 120, 50))
+    assert plan_paste(matrix, SIDE, 240, 320, most=1) is None
+    assert plan_paste(matrix_of(-20, 120, 50), SIDE, 240, 320, most=1) is not None
     black, out = np.zeros((2, 1, 240, 320), np.float32)
     paster.paste(np.ones((1, SIDE, SIDE), np.float32), matrix, 1.0, black, out)
     assert not out.any()

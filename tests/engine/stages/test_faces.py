@@ -21,7 +21,7 @@ from engine.settings import (
     Settings,
 )
 from engine.stages.face_detect import Face
-from engine.stages.face_restore import FaceRestorer
+from engine.stages.face_restore import HostFaceRestorer
 from engine.stages.faces import Faces
 from engine.stages.run import run_stage
 from engine.types import FrameFlags, FrameSpec, PixelFormat
@@ -258,7 +258,7 @@ def test_the_null_backend_finds_no_faces(tmp_path: Path) -> None:
 
 def test_a_model_that_takes_no_square_face_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="a face model takes `face`"):
-        FaceRestorer(scripted_detector(), OnnxRuntimeBackend(), spec_of())
+        HostFaceRestorer(scripted_detector(), OnnxRuntimeBackend(), spec_of())
 
 
 def test_faces_come_after_enhance_and_before_interpolate(tmp_path: Path) -> None:
