@@ -36,8 +36,11 @@ BUILT_IN = {"interpolate": "film-interpolate", "colorize": "film-colorize"}
 ENHANCERS = {1: "film-restore", 2: "film-restore-x2"}
 """Upscale factor → the built-in enhancer."""
 
-SUFFIXES = {"fp32": "", "fp16": "-fp16", "int8": "-int8"}
+SUFFIXES = {"fp32": "", "fp16": "-fp16"}
 """Precision → what the names of the built-in models of that precision end in."""
+
+INT8_SUFFIXES = {"cpu": "-int8", "tensorrt": "-int8-tensorrt"}
+"""Form of an 8-bit model → the same; `Backend.int8_form` says which one is computed on integers."""
 
 LARGE_ENHANCERS = ("realesr-general-x4v3", "realesr-animevideov3", "realesrgan-x4plus")
 """Published networks that enlarge by more than the built-in ones, named where one is wanted."""
@@ -89,6 +92,18 @@ def _built_in_enhancer(settings: EnhanceSettings) -> str:
     return ENHANCERS.get(upscale, ENHANCERS[1])
 
 
+def _suffix(precision: str, backend: Backend) -> str:
+    """Return what the names of the built-in models end in that a backend is to run."""
+    if precision != "int8":
+        return SUFFIXES[precision]
+    if backend.int8_form is None:
+        raise ConfigError(
+            f"precision: got int8 with backend {backend.name}, which computes 8-bit models in float32; wanted fp32 or "
+            "fp16, or --backend tensorrt"
+        )
+    return INT8_SUFFIXES[backend.int8_form]
+
+
 def build_chain(
     settings: Settings,
     *,
@@ -121,11 +136,7 @@ def build_chain(
     models: list[Model] = []
 
     device = backend.device
-    if device is not None and settings.runtime.precision == "int8":
-        raise ConfigError(
-            f"precision: got int8 with backend {backend.name}; the built-in 8-bit models are for processors; name "
-            "models that `farshore calibrate MODEL --form tensorrt` made, or leave the precision out"
-        )
+    suffix = _suffix(settings.runtime.precision, backend)
 
     shared = device.stream() if device is not None and settings.runtime.streams == "one" else None
 
@@ -138,7 +149,7 @@ def build_chain(
         return DevicePlace(device, shared, frames=_out_at_once(queue_frames, behind) + waiting)
 
     def model(name: str | None, built_in: str, role: str) -> Model:
-        models.append(find_model(name or built_in + SUFFIXES[settings.runtime.precision], role))
+        models.append(find_model(name or built_in + suffix, role))
         return models[-1]
 
     wanted = settings.interpolate

@@ -83,6 +83,17 @@ class Model:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
 
+    @property
+    def own_size(self) -> tuple[int, int] | None:
+        """Height and width at which it works whatever the film's: its working size, or what its file fixes."""
+        if self.card.working_size is not None:
+            return self.card.working_size
+        for spec in self.inputs.values():
+            if len(spec.shape) == 4:
+                height, width = spec.shape[2:]
+                return None if height is None or width is None else (height, width)
+        return None
+
     @classmethod
     def load(cls, path: str | Path, *, role: str | None = None) -> "Model":
         """Read a model file.

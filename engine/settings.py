@@ -226,7 +226,8 @@ class RuntimeSettings:
         all in one, one after the other, which is slower and for finding faults
     cpu_nodes : with `cuda`, let parts of a model for which there is no CUDA kernel run on the processor
     precision : of the built-in models: `fp32`; `fp16`, for GPUs; or `int8`, about twice as fast on processors with
-        8-bit instructions (VNNI), with the loss that their cards tell; models given by name or path are what they are
+        8-bit instructions (VNNI), and with `tensorrt` on GPUs, with the loss that their cards tell; models given by
+        name or path are what they are
     threads : processor cores to use; 0 is all
     queue_frames : frames that may wait between two stages
     force_int8 : run 8-bit models too whose loss was not measured or is over their bound

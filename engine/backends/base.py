@@ -6,7 +6,7 @@ The contract and the decisions are in `engine/backends/README.md`.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -127,10 +127,12 @@ class Backend(ABC):
     ----------
     name : as in `--backend` and in reports
     device : where its sessions' tensors lie; None: in host memory
+    int8_form : of 8-bit models that it computes on integers, as their cards tell it; None: it computes all in float32
     """
 
     name: str
     device: Device | None = None
+    int8_form: Literal["cpu", "tensorrt"] | None = "cpu"
 
     @abstractmethod
     def open(self, model: Model, profile: Profile, threads: int) -> Session:

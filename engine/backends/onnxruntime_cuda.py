@@ -57,6 +57,7 @@ class CudaBackend(Backend):
     """
 
     name = "cuda"
+    int8_form = None
 
     def __init__(self, device: Device, *, may_fall_back: bool = False) -> None:
         self.device = device

@@ -22,7 +22,7 @@ class WatchedBackend(Backend):
     """
 
     def __init__(self, inner: Backend, trace: Trace) -> None:
-        self.name, self.device = inner.name, inner.device
+        self.name, self.device, self.int8_form = inner.name, inner.device, inner.int8_form
         self._inner, self._trace = inner, trace
 
     def open(self, model: Model, profile: Profile, threads: int) -> Session:

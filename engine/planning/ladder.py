@@ -196,11 +196,12 @@ def _with_model(settings: Settings, role: str, name: str) -> Settings:
 
 
 def _models_of(role: str) -> list[str]:
-    """Return the names of the models that are here, by what their files say of themselves."""
+    """Return the names of the models that are here for a processor, by what their files say of themselves."""
     names: list[str] = []
     for name, path in {**installed_models(), **builtin_models()}.items():
         try:
-            if read_card(path).role == role:
+            card = read_card(path)
+            if card.role == role and (card.calibration or {}).get("form") != "tensorrt":
                 names.append(name)
         except FarshoreError:  # `farshore models list` shows what is wrong with it
             continue

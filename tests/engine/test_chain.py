@@ -57,10 +57,22 @@ def test_what_works_on_the_host_stands_behind_a_download():
     assert names(settings)[-2:] == ["download", "compare"]
 
 
-def test_8_bit_models_for_processors_are_refused_on_a_device():
-    settings = Settings(runtime=RuntimeSettings(precision="int8"))
-    with pytest.raises(ConfigError, match="calibrate MODEL --form tensorrt"):
-        names(settings)
+@pytest.mark.parametrize(("form", "ending"), [("cpu", "-int8"), ("tensorrt", "-int8-tensorrt")])
+def test_8_bit_models_are_those_that_the_backend_computes_on_integers(form, ending):
+    settings = Settings(runtime=RuntimeSettings(precision="int8"), interpolate=InterpolateSettings(factor=Fraction(2)))
+    backend = SimulatedBackend(SimulatedDevice())
+    backend.int8_form = form
+    models = build_chain(settings, colorize=True, backend=backend).models
+    assert [model.path.stem for model in models] == [
+        f"{name}{ending}" for name in ("film-restore", "film-interpolate", "film-colorize")
+    ]
+
+
+def test_where_8_bit_models_are_computed_in_float32_they_are_refused():
+    settings, backend = Settings(runtime=RuntimeSettings(precision="int8")), SimulatedBackend(SimulatedDevice())
+    backend.int8_form = None
+    with pytest.raises(ConfigError, match="backend simulated.*wanted fp32 or fp16, or --backend tensorrt"):
+        build_chain(settings, colorize=True, backend=backend)
 
 
 @pytest.mark.parametrize("backend", ["tensorrt", "cuda"])

@@ -66,6 +66,12 @@ def test_a_trial_run_finds_scale_and_sizes(tmp_path: Path, channels: int, scale:
     assert f"scale {scale} and {sizes} (a trial run)" in card.assumed
 
 
+def test_a_model_has_a_size_of_its_own_where_its_card_or_its_file_fixes_one(tmp_path: Path) -> None:
+    assert find_model("film-restore", None).own_size is None
+    assert find_model("film-colorize", None).own_size == (128, 160)
+    assert Model.load(stack_upscaler(tmp_path / "up.onnx", size=(48, 64)), role="enhance").own_size == (48, 64)
+
+
 def test_a_trial_run_of_one_size_alone(tmp_path: Path) -> None:
     card = Model.load(stack_upscaler(tmp_path / "up.onnx", size=(48, 64)), role="enhance").card
     assert (card.scale, card.size_multiple) == (2, 1)
@@ -146,7 +152,7 @@ def test_built_in_models_load_and_have_a_card(name: str) -> None:
     card = Model.load(path).card
     assert not card.assumed
     assert card.training_data
-    assert path.with_name(f"{name.removesuffix('-int8').removesuffix('-fp16')}.md").exists()
+    assert path.with_name(f"{name.removesuffix('-tensorrt').removesuffix('-int8').removesuffix('-fp16')}.md").exists()
 
 
 def test_built_in_models_stay_small() -> None:

@@ -43,6 +43,7 @@ class TensorRtBackend(Backend):
     """
 
     name = "tensorrt"
+    int8_form = "tensorrt"
 
     def __init__(
         self,
