@@ -9,6 +9,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 GPU := .venv-gpu
+TORCH := .venv-torch
+TORCH_PYTHON ?= $(TORCH)/bin/python
 RTX := 'tensorrt-rtx-cu13-libs>=1.7,<2' 'tensorrt-rtx-cu13-bindings>=1.7,<2'
 
 .PHONY: demo test check gpu-check clean
@@ -24,10 +26,10 @@ check: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-gpu-check: $(GPU)/.ready
+gpu-check: $(GPU)/.ready $(if $(filter $(TORCH)/%,$(TORCH_PYTHON)),$(TORCH)/.tried)
 	@tests=0; check=0; \
 	FARSHORE_REQUIRE_GPU=1 $(GPU)/bin/python -m pytest -m gpu tests/engine tests/kernels/test_gpu.py || tests=$$?; \
-	$(GPU)/bin/python -m bench.gpu.check || check=$$?; \
+	$(GPU)/bin/python -m bench.gpu.check --torch $(TORCH_PYTHON) || check=$$?; \
 	echo "gpu-check: tests ended with $$tests, the check with $$check"; \
 	[ $$tests = 0 ] && [ $$check = 0 ]
 
@@ -36,8 +38,14 @@ $(GPU)/.ready: pyproject.toml
 	$(GPU)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[gpu,dev]' $(RTX)
 	@touch $@
 
+# An environment of its own: PyTorch pins CUDA's libraries. Where it has no wheels (Jetson) the check says so and goes on.
+$(TORCH)/.tried: pyproject.toml
+	@$(PYTHON) -m venv $(TORCH)
+	-$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[cpu,export]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(GPU) build dist *.egg-info
+	rm -rf $(VENV) $(GPU) $(TORCH) build dist *.egg-info
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

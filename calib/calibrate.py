@@ -25,7 +25,7 @@ from calib.onnx_tools import Values, prepare
 from calib.options import DEFAULT_BOUNDS, Options, Report
 from calib.placement import Layers, Placement, find_layers, place
 from calib.ranges import METHODS, Histogram, Method, choose_all
-from calib.record import Recording, read_runs, record
+from calib.record import Recording, Run, read_runs, record, write_runs
 from calib.simplify import channels_of, simplify
 from calib.sums import within_sums
 from calib.table import Table, check_fits
@@ -150,6 +150,31 @@ def calibrate(
         float_milliseconds=float_ms,
         sizes=(len(model.data), len(made.data)),
     )
+
+
+def quantize_unmeasured(model: Model, runs: Sequence[Run], output: Path, form: Form) -> Model:
+    """Quantize whatever may be, with ranges that just hold a few runs; for how fast a model is, not how good.
+
+    Its card has no loss, so that the chain refuses it.
+
+    Parameters
+    ----------
+    runs : inputs by name
+    output : the .onnx file; replaced only when the new one is whole
+
+    Raises
+    ------
+    CalibrationError
+        A tensor holds values that are not finite.
+    """
+    work, _ = _prepare(model, form)
+    with tempfile.TemporaryDirectory(prefix="farshore-calibrate-") as folder:
+        files = [Path(folder) / f"{number}.npz" for number in range(len(runs))]
+        for path, run in zip(files, runs, strict=True):
+            write_runs(path, [run])
+        histograms = collect(work.graph, work.place(work.layers).tensors, files, threads=1)
+    work.choose(histograms, dict.fromkeys(histograms, "minmax"))
+    return save_model(work.build(work.layers), model, output, form, {"form": form, "layers": len(work.layers)})
 
 
 def _prepare(model: Model, form: Form) -> tuple[_Work, Layers]:

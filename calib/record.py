@@ -181,7 +181,7 @@ def record(
             for number, clip in clips:
                 if runs := clips.run(clip, listener, skip=done % MOMENTS):
                     path = folder / f"{done:05d}.npz"
-                    _write_runs(path, runs)
+                    write_runs(path, runs)
                     kept[number in choice.held_apart].append(path)
                 done += 1
                 on_picture(done)
@@ -311,7 +311,8 @@ def _with_rate(settings: Settings, spec: FrameSpec) -> Settings:
     return replace(settings, interpolate=replace(settings.interpolate, rate=rate))
 
 
-def _write_runs(path: Path, runs: Sequence[Run]) -> None:
+def write_runs(path: Path, runs: Sequence[Run]) -> None:
+    """Write the runs of one picture, oldest first."""
     arrays: dict[str, Any] = {f"{index}/{name}": array for index, run in enumerate(runs) for name, array in run.items()}
     np.savez(path, **arrays)
 

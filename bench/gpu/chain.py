@@ -1,13 +1,14 @@
 """The chain on a GPU: how fast, how fast each stage by itself, and how far the stages overlap."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from bench.gpu.outcome import Outcome, outcome_of
+from bench.gpu.roof import Precision
 from bench.latency.film import draw_shots
 from bench.memory_film import Nowhere
 from engine.backends.base import Backend
@@ -16,18 +17,22 @@ from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
-from engine.settings import InterpolateSettings, Settings
+from engine.settings import InterpolateSettings, RuntimeSettings, Settings
 from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
 
 RATE = Fraction(24)
+
+LEAST_EFFICIENCY = 0.95
+"""Of a chain whose stages overlap: what is left for filling and emptying it, and for waiting on one another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainResult:
     """One run.
 
-    outcome : ``right``: it ran to its end
-    reason : why it did not; then there are no figures
+    precision : of its models
+    outcome : ``right``: it ran to its end, and nearly as fast as its slowest stage; ``wrong``: it ran, and slower
+    reason : why it is not right
     frames_per_second : of the film, without reading and writing files
     stages : stage → milliseconds per frame of the film that it works, by the device's clock, or by the host's for what
         works there
@@ -39,6 +44,7 @@ class ChainResult:
     width: int
     height: int
     film_frames: int
+    precision: str
     outcome: Outcome
     reason: str | None = None
     frames_per_second: float | None = None
@@ -93,19 +99,44 @@ class Loop:
         """Nothing is open."""
 
 
-def run_chain(backend: Backend, *, width: int, height: int, frames: int) -> ChainResult:
+def run_chain(
+    backend: Backend, *, width: int, height: int, frames: int, precision: Precision, least: float = LEAST_EFFICIENCY
+) -> ChainResult:
     """Restore, interpolate 24 to 48 and colour `frames` pictures with the built-in models.
 
     An error of ours ends up in the result.
+
+    Parameters
+    ----------
+    precision : of the models
+    least : efficiency that is right
     """
     try:
-        return _run(backend, width, height, frames)
+        return judged(_run(backend, width, height, frames, precision), least)
     except FarshoreError as error:
-        return ChainResult(width=width, height=height, film_frames=frames, outcome=outcome_of(error), reason=str(error))
+        return ChainResult(
+            width=width,
+            height=height,
+            film_frames=frames,
+            precision=precision,
+            outcome=outcome_of(error),
+            reason=str(error),
+        )
 
 
-def _run(backend: Backend, width: int, height: int, frames: int) -> ChainResult:
-    settings = Settings(interpolate=InterpolateSettings(factor=Fraction(2)))
+def judged(result: ChainResult, least: float) -> ChainResult:
+    """Return a result that is wrong where the chain's efficiency is below the least that is right."""
+    if result.efficiency is None or result.efficiency >= least:
+        return result
+    slowest = max(result.stages, key=lambda stage: result.stages[stage])
+    reason = f"runs at {result.efficiency:.2f} of what {slowest} alone would let pass; wanted {least:.2f}"
+    return replace(result, outcome="wrong", reason=reason)
+
+
+def _run(backend: Backend, width: int, height: int, frames: int, precision: Precision) -> ChainResult:
+    settings = Settings(
+        interpolate=InterpolateSettings(factor=Fraction(2)), runtime=RuntimeSettings(precision=precision)
+    )
     chain = build_chain(settings, colorize=True, backend=backend)
     pipeline = Pipeline(Loop(draw_shots(width, height), frames), chain.stages, Nowhere())
     pipeline.open()
@@ -116,6 +147,7 @@ def _run(backend: Backend, width: int, height: int, frames: int) -> ChainResult:
         width=width,
         height=height,
         film_frames=frames,
+        precision=precision,
         outcome="right",
         frames_per_second=rate,
         stages=stages,

@@ -8,24 +8,27 @@ import json
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from bench.gpu.chain import run_chain
+from bench.gpu.chain import LEAST_EFFICIENCY, run_chain
 from bench.gpu.launcher import DeviceLauncher
 from bench.gpu.models import ModelResult, check_model
 from bench.gpu.outcome import failures, refusals
-from bench.gpu.roof import COPY_BYTES, PRODUCTS, SIDE, Roof, measure_roof
+from bench.gpu.peers import Peers, beside
+from bench.gpu.roof import COPY_BYTES, PRODUCTS, SIDE, Precision, Roof, measure_roof
 from bench.latency.head import head
 from engine.backends.base import Backend
 from engine.backends.onnxruntime import OnnxRuntimeBackend
 from engine.chain import open_backend
 from engine.device.base import Device
-from engine.errors import FarshoreError
-from engine.model import builtin_models, find_model, installed_models
+from engine.errors import EngineError, FarshoreError
+from engine.model import Model, builtin_models, find_model, installed_models
 from engine.settings import RuntimeSettings
 from kernels.case import cases, run_case
 from kernels.catalogue import ELEMENTS, sources
@@ -33,6 +36,8 @@ from kernels.catalogue import ELEMENTS, sources
 BACKENDS = ("tensorrt", "cuda")
 SIZES = ((640, 480), (1920, 1080))
 CHAIN_FRAMES = 400
+PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+"""Of the chain's models."""
 
 
 def check_kernels(device: Device) -> Iterator[dict[str, Any]]:
@@ -65,17 +70,25 @@ def check_kernels(device: Device) -> Iterator[dict[str, Any]]:
 
 
 def check_models(
-    device: Device, backend: Backend, roof: Roof, sizes: Sequence[tuple[int, int]]
+    device: Device, backend: Backend, roof: Roof, sizes: Sequence[tuple[int, int]], published: Sequence[Model] = ()
 ) -> Iterator[ModelResult]:
-    """Yield a result for every built-in and installed model; a file that cannot be read is no model, and is told."""
+    """Yield a result for every built-in, installed and given model; a file that cannot be read is told.
+
+    Parameters
+    ----------
+    sizes : width and height
+    published : others, which do not count as built in
+    """
     reference = OnnxRuntimeBackend()
     builtin = builtin_models()
+    turned = [(height, width) for width, height in sizes]
     for name in [*builtin, *(name for name in installed_models() if name not in builtin)]:
         try:
             model = find_model(name, None)
         except FarshoreError as error:
             yield ModelResult(
                 model=name,
+                network=name,
                 sha256="",
                 precision="",
                 builtin=name in builtin,
@@ -83,8 +96,9 @@ def check_models(
                 reason=str(error),
             )
             continue
-        turned = [(height, width) for width, height in sizes]
         yield check_model(device, backend, reference, model, turned, roof, builtin=name in builtin)
+    for model in published:
+        yield check_model(device, backend, reference, model, turned, roof, builtin=False)
 
 
 def check(
@@ -94,6 +108,7 @@ def check(
     save: Callable[[dict[str, Any]], object],
     *,
     refused: Mapping[str, str] | None = None,
+    peers: Peers | None = None,
     **small: Any,
 ) -> dict[str, Any]:
     """Check and measure; return everything as plain values.
@@ -105,7 +120,9 @@ def check(
     tell : takes what is being done
     save : takes everything found so far, after the kernels and after each backend
     refused : backends that could not be opened → why
-    small : `sizes`, `frames`, `copy_bytes`, `side` and `products` in place of the usual ones, for tests
+    peers : PyTorch; None: nothing is compared with it
+    small : `sizes`, `frames`, `precisions`, `least`, `copy_bytes`, `side` and `products` instead of the usual ones, for
+        tests
     """
     sizes, frames = small.get("sizes", SIZES), small.get("frames", CHAIN_FRAMES)
     tell("kernels")
@@ -119,8 +136,16 @@ def check(
         "kernels": list(check_kernels(device)),
         "backends": {},
         "refused": dict(refused or {}),
+        "peers": {"reason": "PyTorch was not asked for", "rows": []},
     }
     save(found)
+    published: list[Model] = []
+    if peers is not None:
+        tell("PyTorch: published networks with drawn weights")
+        try:
+            published = peers.write()
+        except EngineError as error:
+            found["peers"], peers = {"reason": str(error), "rows": []}, None
     for name, backend in backends.items():
         tell(f"{name}: what the device can do")
         roof = measure_roof(
@@ -131,13 +156,29 @@ def check(
             products=small.get("products", PRODUCTS),
         )
         row: dict[str, Any] = {"roof": asdict(roof), "models": [], "chains": []}
-        for result in check_models(device, backend, roof, sizes):
+        for result in check_models(device, backend, roof, sizes, published):
             tell(f"{name}: {result.model}: {result.outcome}")
             row["models"].append(asdict(result))
-        for width, height in sizes:
-            tell(f"{name}: chain {width}x{height}")
-            row["chains"].append(run_chain(backend, width=width, height=height, frames=frames).to_json())
+        for (width, height), precision in product(sizes, small.get("precisions", PRECISIONS)):
+            tell(f"{name}: chain {width}x{height} {precision}")
+            chain = run_chain(
+                backend,
+                width=width,
+                height=height,
+                frames=frames,
+                precision=precision,
+                least=small.get("least", LEAST_EFFICIENCY),
+            )
+            row["chains"].append(chain.to_json())
         found["backends"][name] = row
+        save(found)
+    if peers is not None:
+        tell("PyTorch: the same networks")
+        try:
+            width, height = sizes[-1]
+            found["peers"] = {"reason": None, **peers.time(width, height, f"cuda:{device.ordinal}")}
+        except EngineError as error:
+            found["peers"] = {"reason": str(error), "rows": []}
         save(found)
     return found
 
@@ -165,6 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="0", help="number or UUID of the GPU")
     parser.add_argument("--backend", choices=BACKENDS, action="append", help="only this one; may be repeated")
+    parser.add_argument("--torch", metavar="PYTHON", help="interpreter with PyTorch for this GPU, to compare with")
     parser.add_argument("--out", type=Path, default=Path("bench/results"), help="folder of results")
     options = parser.parse_args()
     backends: dict[str, Backend] = {}
@@ -179,13 +221,17 @@ def main() -> int:
         return 1
     device = next(iter(backends.values())).device
     assert device is not None
-    found = check(device, backends, _tell, lambda part: write(part, options.out), refused=refused)
+    with tempfile.TemporaryDirectory(prefix="farshore-gpu-check-") as folder:
+        peers = None if options.torch is None else Peers(options.torch, Path(folder))
+        found = check(device, backends, _tell, lambda part: write(part, options.out), refused=refused, peers=peers)
     sys.stdout.write(f"{write(found, options.out)}\n")
     return conclude(found, _tell)
 
 
 def conclude(found: Mapping[str, Any], tell: Callable[[str], None]) -> int:
     """Tell what is refused and what failed; return the exit status, which failures alone decide."""
+    for line in beside(found):
+        tell(line)
     refused, failed = refusals(found), failures(found)
     for line in refused:
         tell(f"refused: {line}")

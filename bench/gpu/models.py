@@ -75,6 +75,7 @@ class ModelResult:
     """One model on one backend.
 
     model : its file's name, by which it is asked for
+    network : its card's name, which its precisions share
     builtin : whether it comes with farshore
     outcome, reason : of the comparison; a reason unless it is right
     height, width : at which it was compared; None: it was not
@@ -82,6 +83,7 @@ class ModelResult:
     """
 
     model: str
+    network: str
     sha256: str
     precision: str
     builtin: bool
@@ -108,14 +110,14 @@ def check_model(
 
     Parameters
     ----------
-    sizes : height and width; a model with a working size of its own is timed at that alone
+    sizes : height and width; a model with a size of its own is timed at that alone
     builtin : whether it comes with farshore: then its 8-bit form is for processors and is not run
     """
     card = model.card
     result = _Result(model, builtin)
-    if builtin and card.precision == "int8":
+    if is_for_processors(model):
         return result("refused", reason=FOR_PROCESSORS)
-    size = card.working_size or COMPARED
+    size = model.own_size or COMPARED
     try:
         shapes = usual_shapes(model, size)
         likeness = _compare(device, backend, reference, model, shapes)
@@ -125,6 +127,11 @@ def check_model(
     reason = judge(likeness, card.precision)
     timings = tuple(_timings(device, backend, model, sizes, roof, (shapes, cost)))
     return result("wrong" if reason else "right", reason=reason, size=size, likeness=likeness, timings=timings)
+
+
+def is_for_processors(model: Model) -> bool:
+    """Whether it is an 8-bit model in the form that ONNX Runtime likes on a processor."""
+    return model.card.precision == "int8" and (model.card.calibration or {}).get("form") == "cpu"
 
 
 def judge(likeness: Likeness, precision: str) -> str | None:
@@ -171,7 +178,8 @@ class _Result:
     ) -> ModelResult:
         card = self._model.card
         return ModelResult(
-            model=self._model.path.stem,  # a model's precisions share the card's name
+            model=self._model.path.stem,
+            network=card.name,
             sha256=self._model.sha256,
             precision=card.precision,
             builtin=self._builtin,
@@ -206,8 +214,7 @@ def _compare(device: Device, backend: Backend, reference: Backend, model: Model,
 def _timings(
     device: Device, backend: Backend, model: Model, sizes: Sequence[Size], roof: Roof, compared: tuple[Shapes, Cost]
 ) -> Iterator[Timing]:
-    liked = model.card.working_size
-    for size in sizes if liked is None else [liked]:
+    for size in [model.own_size] if model.own_size else sizes:
         try:
             yield _time(device, backend, model, size, roof, compared)
         except FarshoreError as error:

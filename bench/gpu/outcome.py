@@ -26,7 +26,7 @@ def failures(found: Found) -> list[str]:
     """Return a line for everything that is not as it should be; none: the GPU is right.
 
     What one backend refuses is no failure by itself, for another may run it. What all refuse is one: a built-in model,
-    or the chain. 8-bit built-in models do not count, no GPU is to run them.
+    or the chain. In 8 bits it is none: not every backend computes on integers.
 
     Parameters
     ----------
@@ -53,6 +53,13 @@ def failures(found: Found) -> list[str]:
 def refusals(found: Found) -> list[str]:
     """Return a line for everything that a backend refuses, and for every backend that could not be opened."""
     lines = [f"{name}: {reason}" for name, reason in found["refused"].items()]
+    if found["peers"]["reason"] is not None:
+        lines.append(found["peers"]["reason"])
+    lines += [
+        f"PyTorch: {row['model']} {row['how']} {row['precision']}: {row['reason']}"
+        for row in found["peers"]["rows"]
+        if row["reason"] is not None
+    ]
     for name, backend in found["backends"].items():
         products = {what: reason for what, reason in backend["roof"]["refused"].items() if what != "copy"}
         lines += [f"{name}: products in {precision}: {reason}" for precision, reason in products.items()]
@@ -66,4 +73,5 @@ def _rows(backend: Found) -> Iterator[tuple[str, Found]]:
         for timing in row["timings"]:
             yield f"model {row['model']} {timing['width']}x{timing['height']}", {**timing, "builtin": row["builtin"]}
     for row in backend["chains"]:
-        yield f"chain {row['width']}x{row['height']}", row
+        name = f"chain {row['width']}x{row['height']} {row['precision']}"
+        yield name, {**row, "builtin": row["precision"] != "int8"}

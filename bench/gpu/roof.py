@@ -13,9 +13,9 @@ from engine.backends.base import Backend, Profile
 from engine.device.base import Device, DeviceArray, Stream
 from engine.errors import FarshoreError
 from engine.model import Model, ModelCard, TensorSpec
-from engine.onnx_write import NodeText, write_onnx
+from engine.onnx_write import Array, NodeText, write_onnx
 
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16", "int8"]
 """Whose arithmetic is measured."""
 
 COPY_BYTES = 256 << 20
@@ -24,11 +24,13 @@ COPY_BYTES = 256 << 20
 SIDE = 4096
 """Of the square matrices that are multiplied."""
 
-PRODUCTS: Mapping[Precision, int] = {"fp32": 4, "fp16": 32}
-"""How many products one run holds. In half precision so many that the casts around them take a hundredth of it."""
+PRODUCTS: Mapping[Precision, int] = {"fp32": 4, "fp16": 32, "int8": 32}
+"""How many products one run holds. In half precision and in 8 bits so many that what is done around them takes a
+hundredth of it."""
 
 RUNS = 10
 
+_STEP, _ZERO = "step", "zero"
 _ONNX_FLOAT, _ONNX_FLOAT16 = 1, 10  # TensorProto.DataType in onnx.proto3
 
 
@@ -38,7 +40,7 @@ class Roof:
 
     bytes_per_second : read and written by a copy within its memory; None: it failed
     operations_per_second : of matrix products by precision, in whatever way the backend computes these (float32 in TF32
-        where it does)
+        where it does; 8 bits only as far as it computes Q/DQ around a product on integers)
     refused : ``copy`` or a precision → why it could not be measured
     """
 
@@ -114,21 +116,30 @@ def filled(device: Device, stream: Stream, values: np.ndarray[tuple[int, ...], n
 def product_model(side: int, products: int, precision: Precision = "fp32") -> Model:
     """Return a model that multiplies square matrices, one product after the other.
 
-    Its inputs and its output are float32; in half precision it casts to and from it.
+    Its inputs and its output are float32; in half precision it casts to and from it, in 8 bits there is Q/DQ before
+    every product, as TensorRT wants it.
     """
     nodes: list[NodeText] = []
+    constants: dict[str, Array] = {}
     last, factor = "x", "z"
     if precision == "fp16":
         last, factor = "x_half", "z_half"
         nodes += [_cast("x", last, _ONNX_FLOAT16), _cast("z", factor, _ONNX_FLOAT16)]
+    if precision == "int8":
+        factor = "z_rounded"
+        nodes += _rounded("z", factor)
+        constants = {_STEP: np.array(1 / 127, np.float32), _ZERO: np.array(0, np.int8)}
     for number in range(products):
+        if precision == "int8":
+            nodes += _rounded(last, f"{last}_rounded")
+            last = f"{last}_rounded"
         nodes.append(NodeText(kind="MatMul", inputs=[last, factor], outputs=[f"y{number}"]))
         last = f"y{number}"
     if precision == "fp16":
         nodes.append(_cast(last, "y", _ONNX_FLOAT))
         last = "y"
     shapes: dict[str, Sequence[int]] = {"x": (side, side), "z": (side, side)}
-    data = write_onnx(nodes, shapes, {last: 2}, {})
+    data = write_onnx(nodes, shapes, {last: 2}, constants)
     square = TensorSpec(shape=(side, side), dtype="tensor(float)")
     name = f"matrix-products-{precision}"
     card = ModelCard(name=name, version="1", role="probe", precision=precision, color_space="gray")
@@ -144,6 +155,13 @@ def product_model(side: int, products: int, precision: Precision = "fp32") -> Mo
 
 def _cast(source: str, out: str, to: int) -> NodeText:
     return NodeText(kind="Cast", inputs=[source], outputs=[out], attributes={"to": to})
+
+
+def _rounded(source: str, out: str) -> list[NodeText]:
+    return [
+        NodeText(kind="QuantizeLinear", inputs=[source, _STEP, _ZERO], outputs=[f"{out}_codes"]),
+        NodeText(kind="DequantizeLinear", inputs=[f"{out}_codes", _STEP, _ZERO], outputs=[out]),
+    ]
 
 
 def _copying(device: Device, copy_bytes: int) -> float:

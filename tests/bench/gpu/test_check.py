@@ -68,7 +68,9 @@ SMALL = {
     "frames": 6,
     "copy_bytes": 1 << 16,
     "side": 16,
-    "products": {"fp32": 2, "fp16": 2},
+    "products": {"fp32": 2, "fp16": 2, "int8": 2},
+    "precisions": ("fp16",),
+    "least": 0.0,
 }
 MODELS = ("film-restore", "film-restore-x2-fp16", "film-interpolate", "film-colorize-int8")
 
@@ -105,7 +107,7 @@ def test_everything_is_checked_measured_and_written(one_source, small_models, tm
         assert timing["share_of_roof"] > 0
     (chain,) = read["backends"]["first"]["chains"]
     assert {"decode", "upload", "enhance", "interpolate", "colorize", "download", "encode"} <= chain["stages"].keys()
-    assert chain["frames_per_second"] > 0
+    assert (chain["precision"], chain["frames_per_second"] > 0) == ("fp16", True)
 
 
 class Refusing(SimulatedBackend):
@@ -137,6 +139,7 @@ def test_one_models_failure_leaves_the_others_and_is_counted(one_source, small_m
     assert (rows["film-restore"], rows["film-interpolate"]) == ("refused", "failed")
     assert rows["film-restore-x2-fp16"] == "right"
     assert found["backends"]["one"]["chains"][0]["outcome"] == "refused"
+    assert found["backends"]["one"]["chains"][0]["efficiency"] is None
     lines = failures(found)
     assert any("film-interpolate: failed: GPU: lost" in line for line in lines)
     assert "model film-restore: every backend refuses it" in lines
@@ -149,6 +152,7 @@ def found_with(**backends):
     return {
         "kernels": [],
         "refused": {},
+        "peers": {"reason": None, "rows": []},
         "backends": {
             name: {
                 "roof": roof,

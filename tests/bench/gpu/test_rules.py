@@ -56,9 +56,16 @@ def test_gpu_check_runs_both_and_fails_where_either_does(tmp_path, tests, check)
     python.chmod(0o755)
     (tmp_path / ".ready").touch()
     done = subprocess.run(
-        ["make", "gpu-check", f"GPU={tmp_path}"], cwd=ROOT, capture_output=True, text=True, check=False
+        ["make", "gpu-check", f"GPU={tmp_path}", "TORCH_PYTHON=python-with-torch"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (tmp_path / "calls").read_text().splitlines() == [f"1 -m pytest -m gpu {LOOKED_IN}", " -m bench.gpu.check"]
+    assert (tmp_path / "calls").read_text().splitlines() == [
+        f"1 -m pytest -m gpu {LOOKED_IN}",
+        " -m bench.gpu.check --torch python-with-torch",
+    ]
     assert (done.returncode == 0) == (tests == check == 0)
     assert f"tests ended with {tests}, the check with {check}" in done.stdout
 
