@@ -4,7 +4,9 @@
 // order of blocks and threads can be turned round, which shows what depends on it.
 #pragma once
 
+#undef _FORTIFY_SOURCE  // it takes a jump to another stack for an error
 #include <math.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <ucontext.h>
@@ -67,7 +69,9 @@ enum State { READY, AT_BARRIER, FINISHED };
 const int MOST_THREADS = 1024;
 const size_t STACK = 64 * 1024;
 
-static ucontext_t scheduler, fibres[MOST_THREADS];
+// A fibre is begun by setcontext and from then on switched by _longjmp, which asks nothing of the system: 20 times as fast.
+static ucontext_t begins[MOST_THREADS];
+static jmp_buf scheduler, fibres[MOST_THREADS];
 static State states[MOST_THREADS];
 static int current;
 static void (*body)(void*);
@@ -76,11 +80,19 @@ static void* closure;
 static void enter() {
   body(closure);
   states[current] = FINISHED;
+  _longjmp(scheduler, 1);
 }
 
 static void wait() {
   states[current] = AT_BARRIER;
-  swapcontext(&fibres[current], &scheduler);
+  if (!_setjmp(fibres[current])) _longjmp(scheduler, 1);
+}
+
+// Let the current fibre run to the next barrier, or to its end.
+static void go_on() {
+  if (_setjmp(scheduler)) return;
+  if (states[current] == READY) setcontext(&begins[current]);
+  _longjmp(fibres[current], 1);
 }
 
 static void stand(int thread) {
@@ -92,11 +104,10 @@ static void stand(int thread) {
 // One block whose threads meet at barriers: each runs to the next barrier in turn, until all have finished.
 static Result meet(int threads, char* stacks, bool reverse) {
   for (int thread = 0; thread < threads; thread++) {
-    getcontext(&fibres[thread]);
-    fibres[thread].uc_stack.ss_sp = stacks + thread * STACK;
-    fibres[thread].uc_stack.ss_size = STACK;
-    fibres[thread].uc_link = &scheduler;
-    makecontext(&fibres[thread], enter, 0);
+    getcontext(&begins[thread]);
+    begins[thread].uc_stack.ss_sp = stacks + thread * STACK;
+    begins[thread].uc_stack.ss_size = STACK;
+    makecontext(&begins[thread], enter, 0);
     states[thread] = READY;
   }
   while (true) {
@@ -104,7 +115,7 @@ static Result meet(int threads, char* stacks, bool reverse) {
     for (int turn = 0; turn < threads; turn++) {
       current = reverse ? threads - 1 - turn : turn;
       stand(current);
-      swapcontext(&scheduler, &fibres[current]);
+      go_on();
       (states[current] == FINISHED ? finished : waiting)++;
     }
     if (finished == threads) return DONE;
