@@ -27,9 +27,16 @@ SCALARS: Mapping[str, str] = {
 }
 """C types that a kernel may take, and NumPy's names for them; `real` is the element that it is compiled for."""
 
+MOST_BLOCKS = 65535
+"""That a GPU launches at once in y, and in z; in x there may be 2^31 - 1."""
+
 _KERNEL = re.compile(r"KERNEL\((\d+), (\d+), (\d+)\)\s+(\w+)\(([^)]*)\)\s*\{")
 _BARRIER = re.compile(r"\b(__syncthreads|block_\w+)\(")
 _PARAMETER = re.compile(r"(const )?([a-z ]+?)(\*?) ?(?:__restrict__ )?(\w+)")
+
+
+class GridError(Exception):
+    """A domain takes more blocks than a GPU launches at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +77,17 @@ class Kernel:
     meets_barriers: bool
 
     def grid(self, domain: tuple[int, int, int]) -> tuple[int, int, int]:
-        """Return the blocks that cover a domain of threads, x, y, z."""
+        """Return the blocks that cover a domain of threads, x, y, z.
+
+        Raises
+        ------
+        GridError
+            There are too many of them in y or z.
+        """
         x, y, z = (-(-size // threads) for size, threads in zip(domain, self.block, strict=True))
+        if max(y, z) > MOST_BLOCKS:
+            over = " x ".join(str(size) for size in domain)
+            raise GridError(f"kernel {self.name}: {x} x {y} x {z} blocks over {over}; at most {MOST_BLOCKS} in y, z")
         return x, y, z
 
 

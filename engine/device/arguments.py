@@ -1,10 +1,10 @@
-"""What a kernel is given, checked against what its source declares."""
+"""What a kernel is given, and where it runs, checked against what its source declares and a GPU takes."""
 
 from collections.abc import Sequence
 
 from engine.device.base import DeviceArray
-from engine.errors import BindingError
-from kernels.catalogue import Element, Kernel
+from engine.errors import BindingError, KernelError
+from kernels.catalogue import Element, GridError, Kernel
 
 
 def kernel_values(
@@ -36,3 +36,17 @@ def kernel_values(
                 f"kernel {kernel.name}: {parameter.name} got {got}; wanted device memory of {parameter.dtype(element)}"
             )
     return values
+
+
+def kernel_grid(kernel: Kernel, domain: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return the blocks that cover a domain of threads.
+
+    Raises
+    ------
+    KernelError
+        They are more than a GPU launches at once.
+    """
+    try:
+        return kernel.grid(domain)
+    except GridError as error:
+        raise KernelError(f"{error}; the picture is too large for it: reduce it first") from error

@@ -219,6 +219,8 @@ class Device(ABC):
         ------
         BindingError
             The arguments do not fit the parameters.
+        KernelError
+            The domain takes more blocks of threads than a GPU launches at once.
         DeviceError
             The device refuses.
         """

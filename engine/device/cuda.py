@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from engine.device.arguments import kernel_values
+from engine.device.arguments import kernel_grid, kernel_values
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
 from engine.errors import (
     BindingError,
@@ -307,7 +307,7 @@ class CudaDevice(Device):
         if native is None:
             with self._lock:
                 native = self._load(kernel, element)
-        config = self._core.LaunchConfig(grid=declared.grid(domain), block=declared.block)
+        config = self._core.LaunchConfig(grid=kernel_grid(declared, domain), block=declared.block)
         _call(f"kernel {kernel}", self._core.launch, native_stream(stream), config, native, *typed)
 
     def record_graph(self, stream: Stream, work: Callable[[], None]) -> CudaGraph:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.catalogue import catalogue, parse_kernels, source_text
+from kernels.catalogue import GridError, catalogue, parse_kernels, source_text
 
 TEXT = """#include "farshore.cuh"
 KERNEL(32, 8, 1)
@@ -33,6 +33,17 @@ def test_the_grid_covers_the_domain():
     (kernel, _) = parse_kernels("some", TEXT)
     assert kernel.grid((1, 1, 1)) == (1, 1, 1)
     assert kernel.grid((33, 16, 3)) == (2, 2, 3)
+
+
+def test_a_grid_that_no_gpu_launches_is_refused():
+    (kernel, _) = parse_kernels("some", TEXT)
+    assert kernel.grid((1 << 24, 8 * 65535, 65535)) == (1 << 19, 65535, 65535)
+    with pytest.raises(
+        GridError, match=r"kernel first: 2 x 65536 x 1 blocks over 64 x 524281 x 1; at most 65535 in y, z"
+    ):
+        kernel.grid((64, 8 * 65535 + 1, 1))
+    with pytest.raises(GridError, match=r"1 x 1 x 65536 blocks"):
+        kernel.grid((32, 8, 65536))
 
 
 @pytest.mark.parametrize(

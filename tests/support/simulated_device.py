@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.device.arguments import kernel_values
+from engine.device.arguments import kernel_grid, kernel_values
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
 from engine.errors import DeviceError, DeviceMemoryError
 from kernels.catalogue import Element, catalogue
@@ -225,6 +225,7 @@ class SimulatedDevice(Device):
     ) -> None:
         declared = catalogue()[kernel]
         values = kernel_values(declared, element, arguments)
+        kernel_grid(declared, domain)
         nbytes = sum(argument.nbytes for argument in arguments if isinstance(argument, DeviceArray))
         library = _kernels(declared.source, element)
         held = tuple(arguments)

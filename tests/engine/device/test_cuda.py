@@ -11,7 +11,15 @@ import pytest
 import engine.device.cuda as cuda_module
 from engine.backends.tensorrt.device import current_gpu
 from engine.device.cuda import CudaDevice, open_device
-from engine.errors import BindingError, BuildError, DeviceError, DeviceMemoryError, InternalError, NoDeviceError
+from engine.errors import (
+    BindingError,
+    BuildError,
+    DeviceError,
+    DeviceMemoryError,
+    InternalError,
+    KernelError,
+    NoDeviceError,
+)
 from kernels.compiler import CompileError
 from kernels.host.build import build_source
 from tests.support import fake_cuda
@@ -165,6 +173,13 @@ def test_a_kernel_that_cannot_be_compiled_is_a_build_error(device, monkeypatch):
     monkeypatch.setattr(cuda_module, "compile_source", refuses)
     with pytest.raises(BuildError, match="sm_86: no"):
         device.prepare(["warp_bilinear"], "float32")
+
+
+def test_more_blocks_than_a_gpu_launches_are_refused(device):
+    stream = device.stream()
+    _, arguments = _warp_arguments(device, stream)
+    with pytest.raises(KernelError, match="kernel warp_bilinear: 1 x 1 x 65536 blocks"):
+        device.launch("warp_bilinear", "float32", (32, 8, 65536), arguments, stream)
 
 
 def test_copies_of_two_sizes_and_streams_of_two_devices_are_refused(device):

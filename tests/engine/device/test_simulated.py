@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.device.base import DeviceArray
-from engine.errors import BindingError, DeviceError
+from engine.errors import BindingError, DeviceError, KernelError
 from tests.support.simulated_device import SimulatedDevice
 
 FLOW = np.zeros((2, 8, 32), np.float32)
@@ -114,6 +114,13 @@ def test_arguments_that_do_not_fit_a_kernel_are_refused(arguments, said):
     device = SimulatedDevice()
     with pytest.raises(BindingError, match=said):
         device.launch("warp_bilinear", "float32", (1, 1, 1), arguments, device.stream())
+
+
+def test_more_blocks_than_a_gpu_launches_are_refused():
+    device = SimulatedDevice()
+    planes = [device.empty((1, 1), np.float32)] * 3
+    with pytest.raises(KernelError, match=r"kernel warp_bilinear: 1 x 1 x 65536 blocks .*: reduce it first"):
+        device.launch("warp_bilinear", "float32", (1, 1, 65536), [*planes, *[1] * 7], device.stream())
 
 
 def test_memory_of_another_type_is_refused():
