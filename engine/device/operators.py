@@ -258,10 +258,10 @@ class Operators:
         )
 
     def enlarge_flow(self, flow: View, out: View) -> None:
-        """Write a flow (2 planes) in the size, and in the pixels, of `out`."""
+        """Write flows (2 planes each) in the size, and in the pixels, of `out`."""
         self.run(
             "motion_enlarge",
-            out.area,
+            (out.width, out.height, out.planes // 2),
             flow=flow,
             out=out,
             from_width=flow.width,

@@ -1,6 +1,7 @@
 """Cases of motion.cu."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from kernels.reference import motion
 from kernels.reference.sampling import bilinear
 
 Array = npt.NDArray[Any]
+
+WAYS = 2
+"""There and back."""
 
 
 def cases(element: Element) -> Iterator[Case]:
@@ -36,7 +40,7 @@ def cases(element: Element) -> Iterator[Case]:
     yield _densify(element, "nothing moves", (20, 16), 0.0)
     yield _enlarge(element, "as large as it was", (9, 13), (9, 13))
     yield _enlarge(element, "odd sizes, padded rows", (11, 19), (45, 67))
-    yield _enlarge(element, "one vector", (1, 1), (5, 37))
+    yield _enlarge(element, "one vector", (1, 1), (5, 37), ways=1)
     yield _compose(element, "one pixel", (1, 1), 1.0)
     yield _compose(element, "odd size, padded rows", (23, 45), 3.0)
     yield _compose(element, "ways beyond every edge", (17, 33), 1e3)
@@ -54,8 +58,13 @@ def _layout(name: str, size: tuple[int, int]) -> dict[str, int]:
     return {f"{name}_pitch": pitch, f"{name}_plane": pitch * (size[0] + 2)}
 
 
-def _flow(seed: int, size: tuple[int, int], spread: float) -> Array:
-    return (np.random.default_rng(seed).normal(size=(2, *size)) * spread).astype(np.float32)
+def _flow(seed: int, size: tuple[int, int], spread: float, ways: int = 1) -> Array:
+    return (np.random.default_rng(seed).normal(size=(2 * ways, *size)) * spread).astype(np.float32)
+
+
+def _both(first: Array, second: Array, planes: Array, search: Callable[[Array, Array, Array], Array]) -> Array:
+    """Return what is found each way, of two planes of each."""
+    return np.concatenate([search(first, second, planes[:2]), search(second, first, planes[2:])])
 
 
 def _pair(
@@ -90,7 +99,7 @@ def _smooth(element: Element, label: str, size: tuple[int, int]) -> Case:
 
 
 def _start(element: Element, label: str, coarse: tuple[int, int], size: tuple[int, int], hole: bool = False) -> Case:
-    flow = _flow(3, coarse, 4.0)
+    flow = _flow(3, coarse, 4.0, WAYS)
     if hole:
         flow[0, 4, 4] = np.nan
     rows, columns = motion.patch_grid(*size)
@@ -99,7 +108,7 @@ def _start(element: Element, label: str, coarse: tuple[int, int], size: tuple[in
         label=label,
         arguments={
             "coarse": _planes(flow),
-            "start": np.full((2, rows, columns), SENTINEL, np.float32),
+            "start": np.full((2 * WAYS, rows, columns), SENTINEL, np.float32),
             "coarse_width": coarse[1],
             "coarse_height": coarse[0],
             **_layout("coarse", coarse),
@@ -108,8 +117,8 @@ def _start(element: Element, label: str, coarse: tuple[int, int], size: tuple[in
             "columns": columns,
             "rows": rows,
         },
-        domain=(columns, rows, 1),
-        expected={"start": motion.motion_start(flow, *size)},
+        domain=(columns, rows, WAYS),
+        expected={"start": np.concatenate([motion.motion_start(way, *size) for way in (flow[:2], flow[2:])])},
         tolerance=2e-5,
     )
 
@@ -125,20 +134,20 @@ def _search(
     away: float = 0.0,
     hole: bool = False,
 ) -> Case:
-    origin, goal = _pair(size, element, shift, gain, contrast)
+    first, second = _pair(size, element, shift, gain, contrast)
     if hole:
-        origin[2, 3] = goal[size[0] - 3, size[1] - 2] = np.nan
+        first[2, 3] = second[size[0] - 3, size[1] - 2] = np.nan
     rows, columns = motion.patch_grid(*size)
-    start = _flow(4, (rows, columns), 1.0)
+    start = _flow(4, (rows, columns), 1.0, WAYS)
     start[:, :, 1::3] += away  # of places beyond an edge many look alike: which one is taken would be chance
     return Case(
         kernel="motion_search",
         label=label,
         arguments={
-            "origin": _planes(origin[None]),
-            "goal": _planes(goal[None]),
+            "first": _planes(first[None]),
+            "second": _planes(second[None]),
             "start": start,
-            "found": np.full((2, rows, columns), SENTINEL, np.float32),
+            "found": np.full((2 * WAYS, rows, columns), SENTINEL, np.float32),
             "width": size[1],
             "height": size[0],
             "pitch": size[1] + 5,
@@ -146,24 +155,24 @@ def _search(
             "rows": rows,
             "steps": motion.STEPS,
         },
-        domain=(motion.PATCH, columns * rows, 1),
-        expected={"found": motion.motion_search(origin, goal, start, motion.STEPS)},
+        domain=(motion.PATCH * columns * rows, 1, WAYS),
+        expected={"found": _both(first, second, start, partial(motion.motion_search, steps=motion.STEPS))},
         tolerance=1e-4,  # where the difference is least it hardly changes with the place
     )
 
 
 def _densify(element: Element, label: str, size: tuple[int, int], spread: float) -> Case:
-    origin, goal = _pair(size, element, (0.7, -0.4), 1.0, 0.4)
+    first, second = _pair(size, element, (0.7, -0.4), 1.0, 0.4)
     rows, columns = motion.patch_grid(*size)
-    found = _flow(5, (rows, columns), spread)
+    found = _flow(5, (rows, columns), spread, WAYS)
     return Case(
         kernel="motion_densify",
         label=label,
         arguments={
-            "origin": _planes(origin[None]),
-            "goal": _planes(goal[None]),
+            "first": _planes(first[None]),
+            "second": _planes(second[None]),
             "found": found,
-            "flow": _planes(np.full((2, *size), SENTINEL, np.float32)),
+            "flow": _planes(np.full((2 * WAYS, *size), SENTINEL, np.float32)),
             "width": size[1],
             "height": size[0],
             "pitch": size[1] + 5,
@@ -171,20 +180,20 @@ def _densify(element: Element, label: str, size: tuple[int, int], spread: float)
             "rows": rows,
             **_layout("flow", size),
         },
-        domain=(size[1], size[0], 1),
-        expected={"flow": _planes(motion.motion_densify(origin, goal, found))},
+        domain=(size[1], size[0], WAYS),
+        expected={"flow": _planes(_both(first, second, found, motion.motion_densify))},
         tolerance=2e-5 * max(1.0, spread),
     )
 
 
-def _enlarge(element: Element, label: str, source: tuple[int, int], size: tuple[int, int]) -> Case:
-    flow = _flow(6, source, 5.0)
+def _enlarge(element: Element, label: str, source: tuple[int, int], size: tuple[int, int], ways: int = WAYS) -> Case:
+    flow = _flow(6, source, 5.0, ways)
     return Case(
         kernel="motion_enlarge",
         label=label,
         arguments={
             "flow": _planes(flow),
-            "out": _planes(np.full((2, *size), SENTINEL, np.float32)),
+            "out": _planes(np.full_like(flow, SENTINEL, shape=(2 * ways, *size))),
             "from_width": source[1],
             "from_height": source[0],
             "width": size[1],
@@ -192,8 +201,8 @@ def _enlarge(element: Element, label: str, source: tuple[int, int], size: tuple[
             **_layout("flow", source),
             **_layout("out", size),
         },
-        domain=(size[1], size[0], 1),
-        expected={"out": _planes(motion.motion_enlarge(flow, *size))},
+        domain=(size[1], size[0], ways),
+        expected={"out": _planes(np.concatenate([motion.motion_enlarge(way, *size) for way in np.split(flow, ways)]))},
         tolerance=5e-5,
     )
 

@@ -32,27 +32,16 @@ SMOOTH, SLOPE, BEND = (1, 4, 6, 4, 1), (1, 2, 0, -2, -1), (1, 0, -2, 0, 1)
 def refine(origin: Plane, goal: Plane, flow: Flow) -> Flow:
     """Return a flow refined: all launches, in order."""
     for _ in range(TIMES):
-        equations = refine_equations(refine_pair(origin, goal, flow), flow)
-        for _ in range(RELAXATIONS):
-            for parity in (0, 1):
-                flow = refine_relax(equations, flow, parity, OVERSHOOT)
+        flow = refine_relax(refine_equations(origin, goal, flow), flow, OVERSHOOT)
     return flow
 
 
-def refine_pair(origin: Plane, goal: Plane, flow: Flow) -> Flow:
-    """Return (2, H, W) in codes of 255: how much brighter `goal` is along the flow, and the mean of both."""
-    rows, columns = np.indices(origin.shape, np.float32)
-    there = bilinear(goal[None], columns + flow[0], rows + flow[1])[0]
-    here = origin.astype(np.float32)
-    return np.stack([np.float32(255) * (there - here), np.float32(127.5) * (there + here)])
-
-
-def refine_equations(pair: Flow, flow: Flow) -> Plane:
+def refine_equations(origin: Plane, goal: Plane, flow: Flow) -> Plane:
     """Return the equations at each pixel, float32 (6, H, W).
 
     The symmetric matrix xx, xy, yy and the right side x, y of the data's part, and what smoothness weighs there.
     """
-    change, mean = pair.astype(np.float64)
+    change, mean = _compared(origin, goal, flow).astype(np.float64)
     slope_x, slope_y = _filtered(mean, (1, 2, 1), (-1, 0, 1)) / 8, _filtered(mean, (-1, 0, 1), (1, 2, 1)) / 8
     change_x, change_y = _filtered(change, (1, 2, 1), (-1, 0, 1)) / 8, _filtered(change, (-1, 0, 1), (1, 2, 1)) / 8
     xx, xy, yy = (
@@ -73,7 +62,23 @@ def refine_equations(pair: Flow, flow: Flow) -> Plane:
     return np.stack([a, b, c, right_x, right_y, SMOOTHNESS / np.sqrt(squares.sum(0) + EPSILON**2)]).astype(np.float32)
 
 
-def refine_relax(equations: Plane, flow: Flow, parity: int, overshoot: float) -> Flow:
+def _compared(origin: Plane, goal: Plane, flow: Flow) -> Flow:
+    """Return (2, H, W) in codes of 255: how much brighter `goal` is along the flow, and the mean of both."""
+    rows, columns = np.indices(origin.shape, np.float32)
+    there = bilinear(goal[None], columns + flow[0], rows + flow[1])[0]
+    here = origin.astype(np.float32)
+    return np.stack([np.float32(255) * (there - here), np.float32(127.5) * (there + here)])
+
+
+def refine_relax(equations: Plane, flow: Flow, overshoot: float) -> Flow:
+    """Return the flow relaxed a few times, in each the pixels whose x + y is even, then those where it is odd."""
+    for _ in range(RELAXATIONS):
+        for parity in (0, 1):
+            flow = _half_relaxed(equations, flow, parity, overshoot)
+    return flow
+
+
+def _half_relaxed(equations: Plane, flow: Flow, parity: int, overshoot: float) -> Flow:
     """Return the flow with the pixels whose x + y has this parity relaxed, each against its four neighbours."""
     a, b, c, right_x, right_y, smoothness = equations.astype(np.float64)
     height, width = smoothness.shape

@@ -4,6 +4,9 @@
 // "Fast Optical Flow using Dense Inverse Search", ECCV 2016). After motion_smooth, for each level of a pyramid by
 // `resize_area`, coarse to fine: motion_start; motion_search, twice; motion_densify; then the refinement, refine.cu. At
 // the end motion_enlarge. `find_motion` in kernels/reference/motion.py is the order of launches in full.
+//
+// There and back in one launch, where the domain is 2 deep: way 0 leads from picture `first` to `second`, way 1 from
+// `second` to `first`. Whatever there is of each way, in two planes, lies in memory way after way.
 
 const int PATCH = 8;     // pixels; threads of a patch, one per row
 const int STRIDE = 4;    // pixels from one patch to the next
@@ -34,6 +37,8 @@ motion_start(const float* coarse, float* start, int coarse_width, int coarse_hei
              int width, int height, int columns, int rows) {
   int column = thread_x(), row = thread_y();
   if (column >= columns || row >= rows) return;
+  coarse += 2 * thread_z() * coarse_plane;
+  start += 2 * thread_z() * rows * columns;
   float across = coarse_width / (float)width, down = coarse_height / (float)height;
   float x = (column * STRIDE + PATCH / 2) * across - 0.5f, y = (row * STRIDE + PATCH / 2) * down - 0.5f;
   int at = row * columns + column;
@@ -46,12 +51,13 @@ struct Sums {
   float of[MOST_SUMS];
 };
 __device__ __forceinline__ Sums block_patch_sums(Sums part, int count) {
-  __shared__ float shared[TOGETHER][PATCH][MOST_SUMS];
-  for (int number = 0; number < count; number++) shared[threadIdx.y][threadIdx.x][number] = part.of[number];
+  __shared__ float shared[TOGETHER * PATCH][MOST_SUMS];
+  for (int number = 0; number < count; number++) shared[threadIdx.x][number] = part.of[number];
   __syncthreads();
   Sums sums = {{0.0f, 0.0f, 0.0f, 0.0f, 0.0f}};
+  int patch = threadIdx.x / PATCH;
   for (int row = 0; row < PATCH; row++) {
-    for (int number = 0; number < count; number++) sums.of[number] += shared[threadIdx.y][row][number];
+    for (int number = 0; number < count; number++) sums.of[number] += shared[patch * PATCH + row][number];
   }
   __syncthreads();  // before the next sums overwrite what others may still read
   return sums;
@@ -75,14 +81,18 @@ __device__ __forceinline__ Slope slope_at(const real* plane, int pitch, int widt
 
 // Where each patch of `origin` lies in `goal`: the best of where the patch and its four neighbours were thought to lie,
 // improved by Newton's steps on the inverse problem; a step that makes it worse is halved. Differences count less their
-// mean, so that flicker is not taken for motion. Domain: PATCH threads per patch, and the patches.
-KERNEL(8, 8, 1)
-motion_search(const real* origin, const real* goal, const float* start, float* found, int width, int height, int pitch,
+// mean, so that flicker is not taken for motion. Domain: PATCH threads for each patch, all in x, which alone may be so
+// many; 1; the ways.
+KERNEL(64, 1, 1)
+motion_search(const real* first, const real* second, const float* start, float* found, int width, int height, int pitch,
               int columns, int rows, int steps) {
-  int patch = thread_y(), patches = columns * rows;
+  const real *origin = thread_z() ? second : first, *goal = thread_z() ? first : second;
+  int patch = thread_x() / PATCH, patches = columns * rows;
+  start += 2 * thread_z() * patches;
+  found += 2 * thread_z() * patches;
   bool stands = patch < patches;
   int column = stands ? patch % columns : 0, row = stands ? patch / columns : 0;
-  int left = column * STRIDE, y = row * STRIDE + threadIdx.x;
+  int left = column * STRIDE, y = row * STRIDE + threadIdx.x % PATCH;
   float seen[PATCH];
   Slope slopes[PATCH];
   Sums part = {{0.0f, 0.0f, 0.0f, 0.0f, 0.0f}};
@@ -139,7 +149,7 @@ motion_search(const real* origin, const real* goal, const float* start, float* f
       step_y *= 0.5f;
     }
   }
-  if (stands && threadIdx.x == 0) {
+  if (stands && threadIdx.x % PATCH == 0) {
     found[patch] = best_x;
     found[patches + patch] = best_y;
   }
@@ -148,10 +158,13 @@ motion_search(const real* origin, const real* goal, const float* start, float* f
 // The motion of a pixel: the mean of the patches that cover it, each weighted by how well it explains this pixel. Rows
 // and columns that no patch covers, at the lower and right edge, follow the last one.
 KERNEL(32, 8, 1)
-motion_densify(const real* origin, const real* goal, const float* found, float* flow, int width, int height, int pitch,
+motion_densify(const real* first, const real* second, const float* found, float* flow, int width, int height, int pitch,
                int columns, int rows, int flow_pitch, int flow_plane) {
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
+  const real *origin = thread_z() ? second : first, *goal = thread_z() ? first : second;
+  found += 2 * thread_z() * rows * columns;
+  flow += 2 * thread_z() * flow_plane;
   int last_row = min(y / STRIDE, rows - 1), last_column = min(x / STRIDE, columns - 1);
   int first_row = min(max(y - PATCH + STRIDE, 0) / STRIDE, last_row);
   int first_column = min(max(x - PATCH + STRIDE, 0) / STRIDE, last_column);
@@ -170,12 +183,14 @@ motion_densify(const real* origin, const real* goal, const float* found, float* 
   flow[flow_plane + y * flow_pitch + x] = sum_y / weights;
 }
 
-// A flow in the pixels of another size; bilinear.
+// Flows, each of two planes, in the pixels of another size; bilinear. Domain: the pixels, and the flows.
 KERNEL(32, 8, 1)
 motion_enlarge(const float* flow, float* out, int from_width, int from_height, int width, int height, int flow_pitch,
                int flow_plane, int out_pitch, int out_plane) {
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
+  flow += 2 * thread_z() * flow_plane;
+  out += 2 * thread_z() * out_plane;
   Corners at = corners(x, y, from_width, from_height, width, height);
   out[y * out_pitch + x] = enlarged(flow, flow_pitch, at) * width / from_width;
   out[out_plane + y * out_pitch + x] = enlarged(flow + flow_plane, flow_pitch, at) * height / from_height;

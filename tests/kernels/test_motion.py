@@ -143,15 +143,16 @@ def test_the_launches_in_order_find_what_the_reference_finds(host_kernels: HostB
     first, second = (resized(p[None], 96, 144, area)[0] for p in _moved("all at once", 5)[:2])
     height, width = 48, 72
     found = _launch_all(host_kernels, first, second, motion.level_sizes(height, width, 1))
-    expected = motion.find_motion(first, second, height, width, 1)
-    assert np.abs(expected).max() > 1.0
-    np.testing.assert_allclose(motion.motion_enlarge(found, height, width), expected, atol=2e-3)
+    for way, pair in zip((found[:2], found[2:]), ((first, second), (second, first)), strict=True):
+        expected = motion.find_motion(*pair, height, width, 1)
+        assert np.abs(expected).max() > 1.0
+        np.testing.assert_allclose(motion.motion_enlarge(way, height, width), expected, atol=2e-3)
 
 
 def _launch_all(
     host_kernels: HostBuild, first: np.ndarray, second: np.ndarray, sizes: list[tuple[int, int]]
 ) -> np.ndarray:
-    """Return the flow of the finest level, found by the kernels themselves."""
+    """Return the flow of the finest level, found by the kernels themselves: x and y, from `first` and back to it."""
     search, solver, resizer = (host_kernels(source, "float32") for source in ("motion", "refine", "resize"))
     levels = [(first, second)]
     for size in sizes:
@@ -159,25 +160,23 @@ def _launch_all(
     flow = None
     for (rows, columns), pair in zip(sizes[::-1], levels[:0:-1], strict=True):
         down, across = motion.patch_grid(rows, columns)
-        start, found = np.zeros((2, 2, down, across), np.float32)
+        start, found = np.zeros((2, 4, down, across), np.float32)
         if flow is not None:
             h, w = flow.shape[1:]
-            _run(search, "motion_start", (across, down), [flow, start, w, h, w, h * w, columns, rows, across, down])
+            _run(search, "motion_start", (across, down, 2), [flow, start, w, h, w, h * w, columns, rows, across, down])
         for _ in range(motion.ROUNDS):
             numbers = [columns, rows, columns, across, down, motion.STEPS]
-            _run(search, "motion_search", (motion.PATCH, across * down), [*pair, start, found, *numbers])
+            _run(search, "motion_search", (motion.PATCH * across * down, 1, 2), [*pair, start, found, *numbers])
             start, found = found, start
-        flow = np.zeros((2, rows, columns), np.float32)
+        domain, size = (columns, rows, 2), [columns, rows, columns, rows * columns]
+        flow, relaxed = np.zeros((2, 4, rows, columns), np.float32)
         layout = [columns, rows, columns, across, down, columns, rows * columns]
-        _run(search, "motion_densify", (columns, rows), [*pair, start, flow, *layout])
-        scratch, equations = np.zeros((2, rows, columns), np.float32), np.zeros((6, rows, columns), np.float32)
+        _run(search, "motion_densify", domain, [*pair, start, flow, *layout])
+        equations = np.zeros((12, rows, columns), np.float32)
         for _ in range(refine.TIMES):
-            size = [columns, rows, columns, rows * columns]
-            _run(solver, "refine_pair", (columns, rows), [*pair, flow, scratch, columns, rows, columns, *size[2:]])
-            _run(solver, "refine_equations", (columns, rows), [scratch, flow, equations, *size])
-            for parity in (0, 1) * refine.RELAXATIONS:
-                domain = ((columns + 1) // 2, rows)
-                _run(solver, "refine_relax", domain, [equations, flow, *size, parity, refine.OVERSHOOT])
+            _run(solver, "refine_equations", domain, [*pair, flow, equations, *size[:3], *size[2:]])
+            _run(solver, "refine_relax", domain, [equations, flow, relaxed, *size, refine.OVERSHOOT])
+            flow, relaxed = relaxed, flow
     assert flow is not None
     return flow
 
@@ -186,12 +185,12 @@ def _shrunk(resizer: HostKernels, picture: np.ndarray, size: tuple[int, int]) ->
     height, width = picture.shape
     out = np.zeros(size, np.float32)
     layout = [width, height, size[1], size[0], 1, width, height * width, size[1], size[0] * size[1]]
-    _run(resizer, "resize_area", (size[1], size[0]), [picture, out, *layout])
+    _run(resizer, "resize_area", (size[1], size[0], 1), [picture, out, *layout])
     return out
 
 
-def _run(kernels: HostKernels, name: str, domain: tuple[int, int], arguments: list) -> None:
-    kernels.launch(catalogue()[name], (*domain, 1), arguments)
+def _run(kernels: HostKernels, name: str, domain: tuple[int, int, int], arguments: list) -> None:
+    kernels.launch(catalogue()[name], domain, arguments)
 
 
 def test_ways_are_composed_as_the_aligner_composes_them():

@@ -1,14 +1,14 @@
 """Motion between two pictures on a device: the twin of `engine/stages/dense_motion.py`, by motion.cu and refine.cu.
 
 `kernels/reference/motion.py` tells what is launched, in which order; it finds what OpenCV's DIS finds within a few
-hundredths of a pixel (see its tests).
+hundredths of a pixel (see its tests). Every launch goes both ways: what bounds it is their number (decision 49).
 """
 
-from engine.device.base import DeviceArray, Graph
+from engine.device.base import Graph
 from engine.device.operators import Operators, View, view
 from engine.stages.dense_motion import FINEST_SCALE, LEAST_SIDE
-from kernels.reference.motion import ROUNDS, STEPS, level_sizes, patch_grid
-from kernels.reference.refine import OVERSHOOT, RELAXATIONS, TIMES
+from kernels.reference.motion import PATCH, ROUNDS, STEPS, level_sizes, patch_grid
+from kernels.reference.refine import OVERSHOOT, TIMES
 
 KERNELS = (
     "motion_smooth",
@@ -16,17 +16,22 @@ KERNELS = (
     "motion_search",
     "motion_densify",
     "motion_enlarge",
-    "refine_pair",
     "refine_equations",
     "refine_relax",
     "resize_area",
 )
 
+WAYS = 2
+"""From the picture before to the newest one, and back."""
+
+EQUATION_PLANES = 6
+"""Of each way: what `refine_equations` writes."""
+
 
 class DeviceMotion:
     """Finds motion between the last two pictures seen, both ways.
 
-    The hundreds of small launches of one pair are recorded once and started as one.
+    The launches of one pair are recorded once and started as one.
 
     Parameters
     ----------
@@ -59,13 +64,17 @@ class DeviceMotion:
         self._levels = level_sizes(*self.size, finest)
         self._reduced = [view(operators.zeros(1, *self.size)) for _ in range(2)] if is_grainy else []
         self._pyramids = [[view(operators.zeros(1, *size)) for size in self._levels] for _ in range(2)]
-        self._starts = [view(operators.zeros(2, *patch_grid(*size))) for size in self._levels]
-        self._founds = [view(operators.zeros(2, *patch_grid(*size))) for size in self._levels]
-        self._flows = [view(operators.zeros(2, *size)) for size in self._levels]
-        self._pairs = [view(operators.zeros(2, *size)) for size in self._levels]
-        self._equations = [view(operators.zeros(6, *size)) for size in self._levels]
-        self._still = view(operators.zeros(2, *patch_grid(*self._levels[-1])))
-        self.forward, self.backward = (operators.zeros(2, *self.size) for _ in range(2))
+        grids = [patch_grid(*size) for size in self._levels]
+        self._starts, self._founds = ([view(operators.zeros(2 * WAYS, *grid)) for grid in grids] for _ in range(2))
+        self._flows, self._relaxed = (
+            [view(operators.zeros(2 * WAYS, *size)) for size in self._levels] for _ in range(2)
+        )
+        self._equations = [view(operators.zeros(EQUATION_PLANES * WAYS, *size)) for size in self._levels]
+        self._still = view(operators.zeros(2 * WAYS, *grids[-1]))
+        self._found = operators.zeros(2 * WAYS, *self.size)
+        self.forward, self.backward = (
+            self._found.view(way * self._found.nbytes // WAYS, (2, *self.size)) for way in range(WAYS)
+        )
         self._newest = 0
         self._graphs = [self._record(newest) for newest in (0, 1)]
 
@@ -111,16 +120,12 @@ class DeviceMotion:
         return self._operators.device.record_graph(self._operators.stream, lambda: self._launch(newest))
 
     def _launch(self, newest: int) -> None:
-        before, now = self._pyramids[1 - newest], self._pyramids[newest]
-        self._search(before, now, self.forward)
-        self._search(now, before, self.backward)
-
-    def _search(self, origin: list[View], goal: list[View], out: DeviceArray) -> None:
-        """Find the motion between two pyramids."""
+        """Find the motion between two pyramids, coarse to fine."""
         run = self._operators.run
         coarser: View | None = None
         for level in reversed(range(len(self._levels))):
-            first, second, flow = origin[level], goal[level], self._flows[level]
+            pair = {"first": self._pyramids[1 - newest][level], "second": self._pyramids[newest][level]}
+            size, flow = pair["first"], self._flows[level]
             start, found = self._starts[level], self._founds[level]
             grid = {"columns": start.width, "rows": start.height}
             if coarser is None:
@@ -129,38 +134,39 @@ class DeviceMotion:
                 begin = start
                 run(
                     "motion_start",
-                    start.area,
+                    _both_ways(start),
                     coarse=coarser,
                     start=start,
                     coarse_width=coarser.width,
                     coarse_height=coarser.height,
                     **coarser.strides("coarse_"),
-                    width=first.width,
-                    height=first.height,
+                    width=size.width,
+                    height=size.height,
                     **grid,
                 )
-            picture = {"width": first.width, "height": first.height, "pitch": first.pitch, **grid}
+            picture = {"width": size.width, "height": size.height, "pitch": size.pitch, **grid}
+            patches = (PATCH * start.width * start.height, 1, WAYS)
             for _ in range(ROUNDS):
-                ends = {"origin": first, "goal": second, "start": begin, "found": found}
-                run("motion_search", (8, start.width * start.height, 1), **ends, **picture, steps=STEPS)
+                run("motion_search", patches, **pair, start=begin, found=found, **picture, steps=STEPS)
                 begin, found = found, start
-            ways = {"found": begin, "flow": flow, "flow_pitch": flow.pitch, "flow_plane": flow.plane}
-            run("motion_densify", flow.area, origin=first, goal=second, **ways, **picture)
-            self._refine(level, first, second)
-            coarser = flow
+            run("motion_densify", _both_ways(flow), **pair, found=begin, flow=flow, **flow.strides("flow_"), **picture)
+            coarser = self._refine(level, pair)
         assert coarser is not None
-        self._operators.enlarge_flow(coarser, view(out))
+        self._operators.enlarge_flow(coarser, view(self._found))
 
-    def _refine(self, level: int, first: View, second: View) -> None:
-        run = self._operators.run
-        flow, pair, equations = self._flows[level], self._pairs[level], self._equations[level]
+    def _refine(self, level: int, pair: dict[str, View]) -> View:
+        """Return a level's flow, refined."""
+        flow, relaxed, equations = self._flows[level], self._relaxed[level], self._equations[level]
         grid = {"width": flow.width, "height": flow.height, "flow_pitch": flow.pitch, "plane": flow.plane}
-        half = ((flow.width + 1) // 2, flow.height, 1)
+        pitch, ways = pair["first"].pitch, _both_ways(flow)
         for _ in range(TIMES):
-            run("refine_pair", flow.area, origin=first, goal=second, flow=flow, pair=pair, pitch=first.pitch, **grid)
-            run("refine_equations", flow.area, pair=pair, flow=flow, equations=equations, **grid)
-            for _ in range(RELAXATIONS):
-                for parity in (0, 1):
-                    run(
-                        "refine_relax", half, equations=equations, flow=flow, parity=parity, overshoot=OVERSHOOT, **grid
-                    )
+            self._operators.run("refine_equations", ways, **pair, flow=flow, equations=equations, pitch=pitch, **grid)
+            told = {"equations": equations, "flow": flow, "out": relaxed}
+            self._operators.run("refine_relax", ways, **told, overshoot=OVERSHOOT, **grid)
+            flow, relaxed = relaxed, flow
+        return flow
+
+
+def _both_ways(planes: View) -> tuple[int, int, int]:
+    """Return a domain: a thread for each pixel, and the ways."""
+    return planes.width, planes.height, WAYS

@@ -1,14 +1,35 @@
 """Motion on a device against the reference and against the processor's."""
 
+from collections.abc import Callable, Sequence
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from engine.device.base import DeviceArray, Stream
 from engine.device.operators import Operators, view
-from engine.stages.dense_motion import DenseMotion
+from engine.stages.dense_motion import FINEST_SCALE, DenseMotion
 from engine.stages.device.motion import DeviceMotion
+from engine.stages.steadiness import REFERENCE_SCALE
 from kernels.reference.motion import find_motion
-from tests.support.simulated_device import SimulatedDevice
+from tests.support.simulated_device import SimulatedDevice, SimulatedGraph
+
+
+class _Sketch(SimulatedDevice):
+    """A device without memory, on which nothing runs: it notes how many launches each recorded graph has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded: list[int] = []
+
+    def empty(self, shape: Sequence[int], dtype: npt.DTypeLike) -> DeviceArray:
+        return DeviceArray(1 << 20, tuple(shape), np.dtype(dtype), None)
+
+    def record_graph(self, stream: Stream, work: Callable[[], None]) -> SimulatedGraph:
+        graph = super().record_graph(stream, work)
+        self.recorded.append(len(graph.works))
+        return graph
 
 
 def _picture(shift: float, size: tuple[int, int] = (96, 128)) -> np.ndarray:
@@ -81,3 +102,38 @@ def test_small_and_odd_sizes(size):
     forward, backward = _found(device, operators, motion)
     assert np.isfinite(forward).all()
     assert np.isfinite(backward).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "reduction", "finest", "launches"),
+    [
+        ((1080, 1920), 2, FINEST_SCALE, 56),
+        ((2160, 3840), 2, FINEST_SCALE, 70),
+        ((4320, 7680), 2, FINEST_SCALE, 84),
+        ((256, 336), 1, REFERENCE_SCALE, 42),
+    ],
+)
+def test_launches_of_one_search_stay_few(size: tuple[int, int], reduction: int, finest: int, launches: int):
+    device = _Sketch()
+    DeviceMotion(Operators(device, device.stream()), *size, reduction, finest=finest)
+    assert device.recorded == [launches, launches]  # one graph for each place of the newest picture
+
+
+def test_the_largest_search_fits_what_a_gpu_launches():
+    device = _Sketch()
+    DeviceMotion(Operators(device, device.stream()), 4320, 8192, 1, finest=0)  # else: KernelError
+
+
+def test_both_ways_are_those_that_each_alone_would_be():
+    device = SimulatedDevice()
+    operators = Operators(device, device.stream())
+    there, back = DeviceMotion(operators, 64, 80), DeviceMotion(operators, 64, 80)
+    first, second = (_upload(device, operators, _picture(shift, (64, 80))) for shift in (0.0, 2.0))
+    for motion, pictures in ((there, (first, second)), (back, (second, first))):
+        for picture in pictures:
+            motion.see(picture)
+        motion.find()
+    forward, backward = _found(device, operators, there)
+    assert np.abs(forward).max() > 0.5
+    np.testing.assert_array_equal(forward, _found(device, operators, back)[1])
+    np.testing.assert_array_equal(backward, _found(device, operators, back)[0])
