@@ -154,9 +154,9 @@ class Inspect(Stage):
         out, so that a run may be broken off there. On a device the frame's pixels are there by then, and have been
         looked at: the host has seen numbers that were measured after both.
         """
-        look = self._ahead.popleft()
-        coming = list(islice(self._ahead, LOOK_AHEAD))
+        look, *coming = islice(self._ahead, 1 + LOOK_AHEAD)
         self.waits += self._looks.wait_for(coming[-1].number if coming else look.number)
+        self._ahead.popleft()  # not before: a device that fails while it is waited for must not lose the frame
         if self._held is None or self._is_cut(look, coming):
             settled = self._let_go()
             self._begin_shot(look)
