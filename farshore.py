@@ -9,6 +9,15 @@
 
 Everything a program needs is on this page; the rooms behind it (`engine`, ...) may change between versions.
 
+A program that has pictures rather than files, in NumPy's memory or a GPU's, takes a `FrameJob`::
+
+    job = farshore.FrameJob(farshore.preset("silent-film").settings, rate=18)
+    for frame in job.run(pictures):  # float32 (1 or 3, H, W) in [0, 1]
+        show(frame.array, frame.time)
+
+With the backend `tensorrt` or `cuda` the pictures are PyTorch's, CuPy's, Numba's or PyCUDA's, and never leave the GPU:
+`docs/embedding.md`.
+
 Settings are frozen dataclasses (`Settings` and its sections); `load_settings` reads them from a TOML file, `override`
 puts single values in place, `preset` names good starting points. A `Job` is a restoration that can be watched and
 stopped. Every error raised on purpose is a `FarshoreError`.
@@ -18,7 +27,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.config_file import load_settings, override
+from engine.device.base import DeviceArray, device_memory
 from engine.errors import ConfigError, DeviceError, FarshoreError, Interrupted, MediaError, ModelError, ResumeError
+from engine.frame_job import FrameJob, RestoredFrame
 from engine.job import Job, JobPlan, JobReport
 from engine.job import farshore_version as _version
 from engine.media.probe import FilmInfo, probe
@@ -45,11 +56,13 @@ __all__ = [
     "PRESETS",
     "ColorizeSettings",
     "ConfigError",
+    "DeviceArray",
     "DeviceError",
     "EnhanceSettings",
     "FacesSettings",
     "FarshoreError",
     "FilmInfo",
+    "FrameJob",
     "InputSettings",
     "InterpolateSettings",
     "Interrupted",
@@ -64,12 +77,14 @@ __all__ = [
     "Preset",
     "Progress",
     "Provenance",
+    "RestoredFrame",
     "ResumeError",
     "RunReport",
     "RuntimeSettings",
     "Settings",
     "__version__",
     "builtin_models",
+    "device_memory",
     "find_model",
     "load_settings",
     "override",

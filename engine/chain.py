@@ -210,12 +210,12 @@ def _with_transfers(
 
     def upload(behind: Sequence[Stage]) -> Upload:
         return Upload(
-            device, name=_free_name("upload", chain), stream=stream, frames=_copies_at_once(queue_frames, behind)
+            device, name=_free_name("upload", chain), stream=stream, frames=copies_at_once(queue_frames, behind)
         )
 
     def download(behind: Sequence[Stage]) -> Download:
         return Download(
-            device, name=_free_name("download", chain), stream=stream, frames=_copies_at_once(queue_frames, behind)
+            device, name=_free_name("download", chain), stream=stream, frames=copies_at_once(queue_frames, behind)
         )
 
     is_there = starts_there
@@ -248,7 +248,7 @@ def _out_at_once(queue_frames: int, behind: int) -> int:
     return (queue_frames + 1) * (behind + 1) + HELD_FRAMES + 1
 
 
-def _copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:
+def copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:
     """Return how many frames copied to, or from, a device can be out at once.
 
     Parameters

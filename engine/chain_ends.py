@@ -56,3 +56,11 @@ class Writer(Protocol):
     def abort(self) -> None:
         """Leave nothing under the final name after a failure or a stop; keep what can be resumed."""
         ...
+
+
+class Abortable(Protocol):
+    """What a reader or a writer may wait in for something that is not the pipeline's."""
+
+    def abort(self) -> list[Frame]:
+        """Let whoever waits, now or later, leave with `engine.queue.Aborted`; return the frames that lay there."""
+        ...

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import TypeVar
 
-from engine.chain_ends import Reader, Writer
+from engine.chain_ends import Abortable, Reader, Writer
 from engine.device.base import Stream
 from engine.device.clock import DeviceClock
 from engine.device.pool import work_on
@@ -40,6 +40,7 @@ class Pipeline:
     thread_split : stage → threads; where empty, filled in place by measuring when the pipeline opens. A resumed run
         brings its first run's, since the split can change the last bits of a model's numbers
     trace : keeps every slice of work and every passage through a queue; None: nothing is kept
+    ends : what the reader and the writer may be waiting in; aborted with the queues
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Pipeline:
         cores: int = 0,
         thread_split: dict[str, int] | None = None,
         trace: Trace | None = None,
+        ends: Sequence[Abortable] = (),
     ) -> None:
         names = ["decode", *(stage.name for stage in stages), "encode"]
         if len(set(names)) != len(names):
@@ -65,6 +67,7 @@ class Pipeline:
         self._reader, self._stages, self._writer = reader, list(stages), writer
         logs = [None] * (len(names) - 1) if trace is None else trace.queues
         self._queues = [FrameQueue(queue_frames, log) for log in logs]
+        self._ends = ends
         self._streams: dict[str, Stream] = {}
         self._device_clocks: dict[str, DeviceClock] = {}
         self._work_clocks: dict[str, WorkClock] = {}
@@ -219,7 +222,7 @@ class Pipeline:
         self._errors.append(error)  # without the lock: a signal's handler runs on a thread that may hold it
         self._stopping.set()
         # Every side is awake before a frame is released: a device that is sick fails when it is asked for anything.
-        left = [frame for queue in self._queues for frame in queue.abort()]
+        left = [frame for queue in (*self._queues, *self._ends) for frame in queue.abort()]
         for frame in left:
             try:
                 frame.release()

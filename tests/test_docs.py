@@ -1,5 +1,7 @@
 """The README's links lead somewhere, its commands are understood, and the public page is exactly what it says."""
 
+import ast
+import inspect
 import re
 import shlex
 import tomllib
@@ -65,6 +67,23 @@ def test_the_configuration_example_is_valid(tmp_path: Path) -> None:
     tomllib.loads(example)
     (tmp_path / "film.toml").write_text(example)
     assert load_settings(config=tmp_path / "film.toml").enhance.strength == 0.7
+
+
+def test_the_page_on_embedding_runs_and_calls_what_there_is() -> None:
+    """Its first program runs as it stands; in those that need a GPU our functions are called as they can be."""
+    first, *others = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "embedding.md").read_text(), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(first, "embedding.md", "exec"), names)
+    restored = names["restored"]
+    assert isinstance(restored, list)
+    assert len(restored) == 6
+    assert restored[-1][1].shape == (3, 48, 64)
+    for program in others:
+        for call in (node for node in ast.walk(ast.parse(program)) if isinstance(node, ast.Call)):
+            if ast.unparse(call.func).startswith("farshore."):
+                function = getattr(farshore, ast.unparse(call.func).removeprefix("farshore."))
+                given = {word.arg: None for word in call.keywords if word.arg is not None}
+                inspect.signature(function).bind(*call.args, **given)
 
 
 def test_every_preset_and_every_option_of_the_table_is_real() -> None:

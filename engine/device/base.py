@@ -7,7 +7,7 @@ virtual clock, so that whatever is written against this page runs, and is timed,
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, SupportsInt
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,17 @@ class DeviceArray:
         if offset < 0 or offset + part.nbytes > self.nbytes:
             raise ValueError(f"view of {part.nbytes} bytes from byte {offset}: the array has {self.nbytes}")
         return part
+
+
+def device_memory(memory: SupportsInt, shape: Sequence[int], dtype: npt.DTypeLike = np.float32) -> DeviceArray:
+    """Return an array over device memory of which nothing but the address is known.
+
+    Parameters
+    ----------
+    memory : whatever is an address as a number, such as PyCUDA's `DeviceAllocation`; kept alive as the array's owner
+    shape, dtype : of the array, which lies there in C order; that the memory is so large is the caller's word
+    """
+    return DeviceArray(int(memory), tuple(shape), np.dtype(dtype), memory)
 
 
 class Event(ABC):
@@ -144,6 +155,46 @@ class Device(ABC):
     @abstractmethod
     def stream(self, *, urgent: bool = False) -> Stream:
         """Make a stream; work of urgent ones goes first."""
+
+    @abstractmethod
+    def adopt_stream(self, foreign: object) -> Stream:
+        """Wrap somebody else's stream, which stays theirs; they keep it alive.
+
+        Parameters
+        ----------
+        foreign : whatever has `__cuda_stream__` (PyTorch, CuPy, cuda-core); PyCUDA's and Numba's streams, with a
+            `handle`; CuPy's older ones, with a `ptr`; or a handle as a number. 0 is the default stream
+
+        Raises
+        ------
+        BindingError
+            It is no stream.
+        DeviceError
+            Another context than the device's primary one is current in this thread.
+        """
+
+    @abstractmethod
+    def adopt_array(self, foreign: object, stream: Stream) -> DeviceArray:
+        """Take somebody else's device memory without a copy.
+
+        Parameters
+        ----------
+        foreign : whatever has `__dlpack__` or `__cuda_array_interface__`: arrays of PyTorch, CuPy, PyCUDA and Numba,
+            and what `device_memory` makes of an address
+        stream : that will work on it; it waits for the stream that the array's owner names
+
+        Raises
+        ------
+        BindingError
+            It is no device memory, or another device's, its owner does not lend it, or its elements do not lie in C
+            order.
+        DeviceError
+            Another context than the device's primary one is current in this thread.
+        """
+
+    @abstractmethod
+    def lend_array(self, array: DeviceArray) -> Any:
+        """Return an object with `__dlpack__` over device memory, for whoever takes nothing else; no copy."""
 
     @abstractmethod
     def event(self, *, timed: bool = False) -> Event:

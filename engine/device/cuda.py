@@ -26,6 +26,9 @@ from engine.errors import (
 from kernels.catalogue import Element, catalogue
 from kernels.compiler import CompileError, compile_source
 
+LEGACY_DEFAULT_STREAM = 1
+"""`CU_STREAM_LEGACY`: the default stream by a number that DLPack takes too, where 0 could be either default stream."""
+
 URGENT, USUAL = -1, 0
 """Stream priorities: lower goes first; every GPU has at least these two."""
 
@@ -153,6 +156,7 @@ class CudaDevice(Device):
         self._lock = threading.Lock()
         self._kernels: dict[tuple[str, Element], Any] = {}
         self.ordinal = ordinal
+        self._primary = 0
         self._enter()
         capability = native.compute_capability
         self.name = str(native.name)
@@ -174,41 +178,26 @@ class CudaDevice(Device):
         options = self._core.StreamOptions(nonblocking=True, priority=URGENT if urgent else USUAL)
         return CudaStream(_call("stream", native.create_stream, options=options))
 
-    def adopt_stream(self, foreign: Any) -> CudaStream:
-        """Wrap somebody else's stream.
-
-        Parameters
-        ----------
-        foreign : whatever has `__cuda_stream__`; PyCUDA's streams and others with a `handle`; or a handle as a number
-        """
+    def adopt_stream(self, foreign: object) -> CudaStream:
+        """Wrap a stream of PyTorch, CuPy, Numba, PyCUDA, or one known by its handle."""
+        self._check_context()
+        handle = stream_handle(foreign)
         native = self._enter()
-        if hasattr(foreign, "__cuda_stream__"):
+        if hasattr(foreign, "__cuda_stream__") and handle != LEGACY_DEFAULT_STREAM:
             return CudaStream(_call("stream", native.create_stream, foreign))
-        handle = int(getattr(foreign, "handle", foreign))
         return CudaStream(_call("stream", self._core.Stream.from_handle, handle))
 
-    def adopt_array(self, foreign: Any, stream: Stream) -> DeviceArray:
-        """Take somebody else's device memory without a copy.
-
-        Parameters
-        ----------
-        foreign : whatever has `__dlpack__` or `__cuda_array_interface__`: arrays of PyTorch, CuPy, PyCUDA and Numba.
-            For memory known by its address alone make a `DeviceArray` of it
-        stream : that will work on it; it waits for the stream that the array's owner names
-
-        Raises
-        ------
-        BindingError
-            It is no device memory, or another device's, its owner does not lend it, or its elements do not lie in C
-            order.
-        """
+    def adopt_array(self, foreign: object, stream: Stream) -> DeviceArray:
+        """Let cuda-core read DLPack or `__cuda_array_interface__`."""
+        self._check_context()
         self._enter()
+        given: Any = foreign
         name = type(foreign).__name__
         try:
-            kind = foreign.__dlpack_device__()[0] if hasattr(foreign, "__dlpack_device__") else _DLPACK_CUDA
+            kind = given.__dlpack_device__()[0] if hasattr(given, "__dlpack_device__") else _DLPACK_CUDA
             if kind == _DLPACK_HOST:  # such owners refuse a stream, in words that do not help
                 raise BindingError(f"array of type {name}: lies on the host; copy it to the device first")
-            view: Any = self._utils.StridedMemoryView.from_any_interface(foreign, stream.handle)
+            view: Any = self._utils.StridedMemoryView.from_any_interface(_of_today(given), stream.handle)
         except BindingError:
             raise
         except Exception as error:  # BufferError mostly, but its owner may raise anything; all are mapped here
@@ -343,9 +332,57 @@ class CudaDevice(Device):
         """Make the primary context current in this thread, once; return the thread's own `cuda.core.Device`."""
         native = getattr(self._thread, "native", None)
         if native is None:
-            native = self._thread.native = _call("device", self._core.Device, self.ordinal)
+            self._check_nobodys_own()
+            native = _call("device", self._core.Device, self.ordinal)
             _call("device", native.set_current)
+            self._primary = self._current_context()
+            self._thread.native = native
         return native
+
+    def _check_context(self) -> None:
+        """See that nobody has made another context current in this thread, in which others' handles would mean nothing.
+
+        Raises
+        ------
+        DeviceError
+            Somebody has.
+        """
+        if self._current_context() not in (0, self._primary):
+            raise DeviceError(self._other_context())
+
+    def _check_nobodys_own(self) -> None:
+        """See that the context of this thread, which is about to change, is none that somebody has made for himself.
+
+        His memory and streams would mean nothing in ours. From one GPU's primary context to another's is no harm.
+
+        Raises
+        ------
+        DeviceError
+            It is.
+        """
+        context = self._current_context()
+        if not context:
+            return
+        code, gpu = self._driver.cuCtxGetDevice()
+        self._check(code, "context")
+        code, primary = self._driver.cuDevicePrimaryCtxRetain(gpu)
+        self._check(code, "context")
+        self._driver.cuDevicePrimaryCtxRelease(gpu)
+        if int(primary) != context:
+            raise DeviceError(self._other_context())
+
+    def _current_context(self) -> int:
+        """Return the handle of the context that is current in this thread; 0: none is."""
+        code, context = self._driver.cuCtxGetCurrent()
+        self._check(code, "context")
+        return int(context)
+
+    def _other_context(self) -> str:
+        return (
+            f"GPU {self.ordinal}: another CUDA context than its primary one is current in this thread; with PyCUDA "
+            "import pycuda.autoprimaryctx in place of pycuda.autoinit, with PyTorch call "
+            f"torch.cuda.set_device({self.ordinal})"
+        )
 
     def _load(self, name: str, element: Element) -> Any:
         if (name, element) not in self._kernels:
@@ -402,11 +439,44 @@ class _PlainMemory:
             self._device.free_plainly(self.pointer)
 
 
+def stream_handle(foreign: object) -> int:
+    """Return the handle of somebody else's stream; see `Device.adopt_stream`."""
+    given: Any = foreign
+    try:
+        if hasattr(given, "__cuda_stream__"):
+            _, handle = given.__cuda_stream__()
+        else:
+            handle = getattr(given, "handle", getattr(given, "ptr", given))
+            if isinstance(handle, ctypes.c_void_p):  # Numba's
+                handle = handle.value or 0
+        return int(handle) or LEGACY_DEFAULT_STREAM
+    except (TypeError, ValueError) as error:
+        raise BindingError(
+            f"stream of type {type(foreign).__name__}: is none; wanted an object with __cuda_stream__, a handle or "
+            "a ptr, or the handle as a number"
+        ) from error
+
+
 def native_stream(stream: Stream) -> Any:
     """Return cuda-core's stream."""
     if not isinstance(stream, CudaStream):
         raise InternalError("work for CUDA was given a stream of another device")
     return stream.native
+
+
+class _Of2020:
+    """An array by version 3 of `__cuda_array_interface__` whose owner has version 2, which knew no streams."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+        self.__cuda_array_interface__ = {**owner.__cuda_array_interface__, "version": 3, "stream": None}
+
+
+def _of_today(foreign: Any) -> Any:
+    """Return an array by a protocol that cuda-core reads."""
+    if hasattr(foreign, "__dlpack__") or getattr(foreign, "__cuda_array_interface__", {}).get("version") != 2:
+        return foreign
+    return _Of2020(foreign)
 
 
 def _is_c_order(shape: Sequence[int], strides: Sequence[int]) -> bool:

@@ -231,6 +231,26 @@ class FromChain:
             cv2.insertChannel(codes, view, self._layout.components[component].offset)
 
 
+class LabToRgb:
+    """Turn `LAB` frames into R'G'B' planes, for whoever takes pictures and no codes.
+
+    Parameters
+    ----------
+    spec : of the frames to come
+    """
+
+    def __init__(self, spec: FrameSpec) -> None:
+        self._coefficients = COEFFICIENTS[luma_matrix(spec.color, spec.height)]
+        self._chroma = _ChromaMaker(spec, self._coefficients, 0, 0, spec.color)
+
+    def __call__(self, frame: Frame, out: Planes) -> None:
+        """Write R'G'B' into `out`, float32 (3, H, W), clipped to [0, 1]."""
+        luma = frame.pixels[0]
+        cb, cr = self._chroma(frame, luma)
+        _mix_rgb(self._coefficients, luma, cb, cr, out)
+        np.clip(out, 0.0, 1.0, out=out)
+
+
 class _ChromaMaker:
     """Cb and Cr of `LAB` or `RGB` frames at the subsampling and siting of the output."""
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.case import Case
-from kernels.cases.materials import padded, picture
+from kernels.cases.margins import WIDE
+from kernels.cases.materials import half_step, padded, picture
 from kernels.cases.surface_memory import (
     BOTTOM_LEFT,
     BT601,
@@ -26,7 +27,14 @@ from kernels.cases.surface_memory import (
 )
 from kernels.catalogue import Element
 from kernels.reference.surfaces import Codes, Coding, Planes
-from kernels.reference.surfaces_out import Made, write_rgb, write_rgb_of_lab, write_ycbcr, write_ycbcr_of_lab
+from kernels.reference.surfaces_out import (
+    Made,
+    rgb_of_lab,
+    write_rgb,
+    write_rgb_of_lab,
+    write_ycbcr,
+    write_ycbcr_of_lab,
+)
 
 SHARES = {8: 0.001, 10: 0.002, 12: 0.004, 16: 0.03}
 """By bits: bytes that may differ, because a number that lies between two codes may be rounded to either.
@@ -128,13 +136,15 @@ def _lab_cases(element: Element) -> Iterator[Case]:
             storage = make(*size, how, sample_bytes=1 if depth.bits == 8 else 2)
             yield _ycbcr_of_lab(element, f"{name}, {label}", luma, ab, how, storage, depth)
         for order in ("rgb", "bgra"):
-            yield _rgb_of_lab(element, f"{order.upper()}, {label}", luma, ab, packed_rgb(*size, order))
+            yield _codes_of_lab(element, f"{order.upper()}, {label}", luma, ab, packed_rgb(*size, order))
+        yield _rgb_of_lab(element, label, luma, ab, coding(8, weights=BT2020))
     luma, ab = _picture(element, 1, (8, 10))[0], picture(7, (2, 4, 5), element)
     luma[2, 3] = luma[7, 9] = ab[0, 2, 2] = np.nan
     luma[4, 4], luma[0, 8] = 1.5, -0.5
     how = coding(8)
     nv12 = semi_planar(8, 10, how, sample_bytes=1)
     yield _ycbcr_of_lab(element, "beyond 0..1 and no numbers", luma, ab, how, nv12, _Depth())
+    yield _rgb_of_lab(element, "beyond 0..1 and no numbers", luma, ab, how)
 
 
 def _ycbcr(
@@ -168,12 +178,30 @@ def _ycbcr_of_lab(
     return _case("write_ycbcr_of_lab", label, storage, depth, luma.shape, (how.shift_x, how.shift_y), arguments, codes)
 
 
-def _rgb_of_lab(element: Element, label: str, luma: Planes, ab: Planes, storage: Storage) -> Case:
+def _codes_of_lab(element: Element, label: str, luma: Planes, ab: Planes, storage: Storage) -> Case:
     how, peak = coding(8), 255
     codes = write_rgb_of_lab(luma, ab, how, peak, dithered=True)
     arguments = {**_of_lab(luma, ab), **_rgb_storage(storage, peak), "kr": how.kr, "kb": how.kb}
     codes = _with_alpha(codes, storage, peak)
     return _case("write_rgb_of_lab", label, storage, _Depth(), luma.shape, (0, 0), arguments, codes)
+
+
+def _rgb_of_lab(element: Element, label: str, luma: Planes, ab: Planes, how: Coding) -> Case:
+    shape = (3, *luma.shape)
+    return Case(
+        kernel="rgb_of_lab",
+        label=label,
+        arguments={
+            **_of_lab(luma, ab),
+            "rgb": WIDE.empty(shape, element),
+            **WIDE.strides(shape, "rgb_"),
+            "kr": how.kr,
+            "kb": how.kb,
+        },
+        domain=(luma.shape[1], luma.shape[0], 1),
+        expected={"rgb": WIDE.put(rgb_of_lab(luma, ab, how).astype(element))},
+        tolerance=2e-5 + half_step(element),  # near black R'G'B' rise 13 times as fast as light does
+    )
 
 
 def _case(

@@ -75,10 +75,12 @@ def write_ycbcr_of_lab(luma: Planes, ab: Planes, coding: Coding, *, dithered: bo
 
 def write_rgb_of_lab(luma: Planes, ab: Planes, coding: Coding, peak: int, *, dithered: bool) -> list[Codes]:
     """Return the codes of R', G', B', full range, of luma (H, W) and half-size (ab + 128) / 255 (2, h, w)."""
-    down, across = (half_to_chroma(size, 0, 0.0) for size in luma.shape)
-    chroma = [along_axes(plane, down, across) for plane in lab_chroma(luma, ab, coding)]
-    rgb = np.einsum("ij,jyx->iyx", coding.rgb_matrix, np.stack([clipped(luma), *chroma]))
-    return [coded(plane, peak, 0, 0, peak, dithered=dithered) for plane in rgb]
+    return [coded(plane, peak, 0, 0, peak, dithered=dithered) for plane in _rgb_of_lab(luma, ab, coding)]
+
+
+def rgb_of_lab(luma: Planes, ab: Planes, coding: Coding) -> Real:
+    """Return R'G'B' (3, H, W), clipped to [0, 1], of luma (H, W) and half-size (ab + 128) / 255 (2, h, w)."""
+    return clipped(_rgb_of_lab(luma, ab, coding))
 
 
 def lab_chroma(luma: Planes, ab: Planes, coding: Coding) -> Real:
@@ -99,6 +101,12 @@ def lab_chroma(luma: Planes, ab: Planes, coding: Coding) -> Real:
     rgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     away = rgb - np.einsum("i,iyx->yx", coding.luma_weights, rgb)
     return np.stack([away[2] / (2.0 - 2.0 * coding.kb), away[0] / (2.0 - 2.0 * coding.kr)])
+
+
+def _rgb_of_lab(luma: Planes, ab: Planes, coding: Coding) -> Real:
+    down, across = (half_to_chroma(size, 0, 0.0) for size in luma.shape)
+    chroma = [along_axes(plane, down, across) for plane in lab_chroma(luma, ab, coding)]
+    return np.einsum("ij,jyx->iyx", coding.rgb_matrix, np.stack([clipped(luma), *chroma]))
 
 
 def _numbers(planes: Planes, made: Made) -> Real:

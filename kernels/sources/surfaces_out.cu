@@ -240,7 +240,16 @@ write_ycbcr_of_lab(const real* picture, const real* ab, unsigned char* surface, 
   write(to, x, y, value.cr, moved);
 }
 
-// R'G'B' of the same, by the film's own matrix.
+// R'G'B' of one pixel of a LAB frame, by the film's own matrix; it may lie beyond 0 and 1.
+__device__ __forceinline__ Numbers rgb_numbers_of_lab(const Lab& from, int x, int y) {
+  Chroma value = chroma_between(from, half_size_place(x, 0, 0.0f, from.width), half_size_place(y, 0, 0.0f, from.height));
+  float luma = clamp_float(load(from.luma[y * from.luma_pitch + x]), 0.0f, 1.0f), kg = 1.0f - from.kr - from.kb;
+  float to_red = 2.0f - 2.0f * from.kr, to_blue = 2.0f - 2.0f * from.kb;
+  return {luma + to_red * value.cr, luma - to_blue * from.kb / kg * value.cb - to_red * from.kr / kg * value.cr,
+          luma + to_blue * value.cb};
+}
+
+// Its codes, full range; alpha is opaque, below 0 there is none.
 KERNEL(32, 8, 1)
 write_rgb_of_lab(const real* picture, const real* ab, unsigned char* surface, int width, int height, int pitch,
                  int ab_pitch, int ab_plane, int sample_bytes, int code_shift, int dither, int red_at, int green_at,
@@ -248,17 +257,29 @@ write_rgb_of_lab(const real* picture, const real* ab, unsigned char* surface, in
   int x = thread_x(), y = thread_y();
   if (x >= width || y >= height) return;
   Lab from = {picture, ab, width, height, pitch, ab_pitch, ab_plane, kr, kb};
-  Chroma value = chroma_between(from, half_size_place(x, 0, 0.0f, width), half_size_place(y, 0, 0.0f, height));
-  float luma = clamp_float(load(picture[y * pitch + x]), 0.0f, 1.0f), kg = 1.0f - kr - kb;
-  float to_red = 2.0f - 2.0f * kr, to_blue = 2.0f - 2.0f * kb;
+  Numbers of = rgb_numbers_of_lab(from, x, y);
   Component to = {surface, red_at, step, pitch_bytes, sample_bytes, code_shift, peak, 0.0f, 0.0f, peak};
   float moved = pattern(x, y, dither);
-  write(to, x, y, luma + to_red * value.cr, moved);
+  write(to, x, y, of.red, moved);
   to.at = green_at;
-  write(to, x, y, luma - to_blue * kb / kg * value.cb - to_red * kr / kg * value.cr, moved);
+  write(to, x, y, of.green, moved);
   to.at = blue_at;
-  write(to, x, y, luma + to_blue * value.cb, moved);
+  write(to, x, y, of.blue, moved);
   if (alpha_at < 0) return;
   to.at = alpha_at;
   write(to, x, y, 1.0f, 0.0f);
+}
+
+// The same pixels as planes, clipped to [0, 1], for whoever takes pictures and no codes.
+KERNEL(32, 8, 1)
+rgb_of_lab(const real* picture, const real* ab, real* rgb, int width, int height, int pitch, int ab_pitch, int ab_plane,
+           int rgb_pitch, int rgb_plane, float kr, float kb) {
+  int x = thread_x(), y = thread_y();
+  if (x >= width || y >= height) return;
+  Lab from = {picture, ab, width, height, pitch, ab_pitch, ab_plane, kr, kb};
+  Numbers of = rgb_numbers_of_lab(from, x, y);
+  real* to = rgb + y * rgb_pitch + x;
+  to[0] = store(clamp_float(of.red, 0.0f, 1.0f));
+  to[rgb_plane] = store(clamp_float(of.green, 0.0f, 1.0f));
+  to[2 * rgb_plane] = store(clamp_float(of.blue, 0.0f, 1.0f));
 }

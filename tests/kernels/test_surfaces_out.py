@@ -10,7 +10,7 @@ import pytest
 
 from engine.frame import Frame
 from engine.media.codes import dither_pattern
-from engine.media.convert import FromChain
+from engine.media.convert import FromChain, LabToRgb
 from engine.media.lab import LabToChroma, half_size
 from engine.media.layout import LAYOUTS, samples
 from engine.types import ColorSpace, FrameSpec, Matrix, PixelFormat
@@ -18,6 +18,7 @@ from kernels.reference.surfaces import dither
 from kernels.reference.surfaces_out import (
     Made,
     lab_chroma,
+    rgb_of_lab,
     write_rgb,
     write_rgb_of_lab,
     write_ycbcr,
@@ -131,6 +132,21 @@ def test_chroma_of_lab_is_that_of_the_processor(matrix):
     made = lab_chroma(luma, ab, coding_of("yuv420p", color, 53))
     np.testing.assert_allclose(made, out, rtol=0, atol=1e-4)
     assert np.median(np.abs(made - out)) < 1e-5
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_lab_frames_become_the_same_rgb_planes(size):
+    color = COLORS["BT.709 bottom left"]
+    luma, ab = scene(6, (1, *size)), 0.25 + 0.5 * scene(7, (2, *half_size(*size)))
+    height, width = size
+    format, base = PixelFormat.LAB, Fraction(1, 24)
+    spec = FrameSpec(format=format, width=width, height=height, rate=None, time_base=base, color=color)
+    wanted = np.empty((3, *size), np.float32)
+    LabToRgb(spec)(Frame(pixels=luma, chroma=ab, format=format, pts=0, time_base=base, index=0), wanted)
+    made = rgb_of_lab(luma[0], ab, coding_of("rgb24", color, height))
+    assert wanted.min() >= 0
+    assert wanted.max() <= 1
+    np.testing.assert_allclose(made, wanted, rtol=0, atol=2e-4)  # OpenCV's spline, up to 8e-5 off in each chroma
 
 
 def test_the_dither_is_the_processors():

@@ -4,6 +4,7 @@ A test holds them against the real ones. Work runs at once: order and time are t
 """
 
 import ctypes
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -139,6 +140,19 @@ class ObjectCode:
         return Kernel(name)
 
 
+PRIMARY = 0x9000
+"""Of the first GPU."""
+
+
+class CurrentContext(threading.local):
+    """Which context is current in a thread; 0: none is."""
+
+    current = 0
+
+
+CONTEXT = CurrentContext()
+
+
 class Device:
     """A GPU with little memory."""
 
@@ -146,6 +160,7 @@ class Device:
     entered = 0
 
     def __init__(self, number: int) -> None:
+        self._primary = PRIMARY + number
         self.name, self.uuid, self.compute_capability = f"fake {number}", f"0000-{number}", (8, 6)
         self.default_stream = Stream()
 
@@ -159,6 +174,7 @@ class Device:
 
     def set_current(self) -> None:
         Device.entered += 1
+        CONTEXT.current = self._primary
 
     def create_stream(self, obj: Any = None, options: Any = None) -> Stream:
         if obj is not None:
@@ -188,6 +204,8 @@ class StridedMemoryView:
         if not hasattr(obj, "__cuda_array_interface__"):
             raise BufferError("the input object does not support any data exchange protocol")
         given = obj.__cuda_array_interface__
+        if given["version"] < 3:
+            raise BufferError("only CUDA Array Interface v3 or above is supported")
         self.ptr, self.shape, self.dtype = given["data"][0], given["shape"], np.dtype(given["typestr"])
         strides = given["strides"]
         self.strides = None if strides is None else tuple(stride // self.dtype.itemsize for stride in strides)
@@ -271,4 +289,8 @@ def fake_driver() -> Any:
         cuMemFree=lambda at: (PLAIN.pop(at), (0,))[1],
         cuKernelGetFunction=lambda handle: (0, handle.removeprefix("handle of ")),
         cuFuncLoad=load,
+        cuCtxGetCurrent=lambda: (0, CONTEXT.current),
+        cuCtxGetDevice=lambda: (0, CONTEXT.current % 16),
+        cuDevicePrimaryCtxRetain=lambda gpu: (0, PRIMARY + gpu),
+        cuDevicePrimaryCtxRelease=lambda gpu: (0,),
     )

@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from engine.device.arguments import kernel_grid, kernel_values
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
-from engine.errors import DeviceError, DeviceMemoryError
+from engine.device.cuda import stream_handle
+from engine.errors import BindingError, DeviceError, DeviceMemoryError
 from kernels.catalogue import Element, catalogue
 from kernels.host.build import HostKernels, build_source
 
@@ -176,6 +177,20 @@ class SimulatedDevice(Device):
             stream = SimulatedStream(self, 0x1000 + 16 * len(self._streams), urgent)
             self._streams[stream.handle] = stream
             return stream
+
+    def adopt_stream(self, foreign: object) -> SimulatedStream:
+        """Return the stream of a handle; others' streams are some that this device has made."""
+        return self._streams[stream_handle(foreign)]
+
+    def adopt_array(self, foreign: object, stream: Stream) -> DeviceArray:
+        given: Any = foreign
+        if not hasattr(given, "__cuda_array_interface__"):
+            raise BindingError(f"array of type {type(foreign).__name__}: lies on the host")
+        interface = given.__cuda_array_interface__
+        return DeviceArray(interface["data"][0], interface["shape"], np.dtype(interface["typestr"]), foreign)
+
+    def lend_array(self, array: DeviceArray) -> Any:
+        return host_view(array)
 
     def event(self, *, timed: bool = False) -> SimulatedEvent:
         return SimulatedEvent(self)

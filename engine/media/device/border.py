@@ -11,7 +11,7 @@ from av.error import FFmpegError
 from av.video.frame import CudaContext
 
 from engine.device.base import Device, Event
-from engine.device.cuda import CudaDevice
+from engine.device.cuda import LEGACY_DEFAULT_STREAM, CudaDevice
 from engine.errors import InternalError
 from engine.media.device.lending import DlpackDevice, LentPlane
 from engine.media.layout import coded_format
@@ -21,8 +21,6 @@ READABLE = frozenset({"nv12", "p010le", "p016le"})
 
 _CUDA = "cuda"
 _DLPACK_CUDA = 2
-_LEGACY_DEFAULT_STREAM = 1
-"""`CU_STREAM_LEGACY`: in it FFmpeg's CUDA context works unless it was given another."""
 _ANY_DECODER = "h264"
 _LARGEST_OFFSET = 1 << 31
 
@@ -120,7 +118,8 @@ class CudaBorder(Border):
     def __init__(self, device: CudaDevice) -> None:
         self.device = device
         self.dlpack_device = (_DLPACK_CUDA, device.ordinal)
-        self._ffmpegs_stream = device.adopt_stream(_LEGACY_DEFAULT_STREAM)
+        # in which FFmpeg's CUDA context works unless it was given another
+        self._ffmpegs_stream = device.adopt_stream(LEGACY_DEFAULT_STREAM)
         self._context = CudaContext(device_id=device.ordinal, primary_ctx=False, current_ctx=True)
 
     def accelerator(self) -> HWAccel:
