@@ -32,6 +32,8 @@ OUTPUT_FORMATS = (
     "yuv422p12le",
     "yuv444p12le",
     "yuv444p16le",
+    "yuyv422",
+    "uyvy422",
     "gray",
     "gray10le",
     "gray12le",
@@ -201,7 +203,9 @@ class FromChain:
         self._write(luma, 0, out)
         if self._format is PixelFormat.GRAY:
             for component in (1, 2):
-                samples(out, self._layout, component)[...] = self._scales[component].zero
+                view = samples(out, self._layout, component)
+                its = view if view.ndim == 2 else view[..., self._layout.components[component].offset]
+                its[...] = self._scales[component].zero
             return
         for component, plane in enumerate(self._chroma(frame, luma), start=1):
             self._write(plane, component, out)

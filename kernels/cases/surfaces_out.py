@@ -21,6 +21,7 @@ from kernels.cases.surface_memory import (
     coding,
     layout_arguments,
     packed_rgb,
+    packed_ycbcr,
     planar,
     planar_ycbcr,
     semi_planar,
@@ -77,6 +78,10 @@ def _ycbcr_cases(element: Element) -> Iterator[Case]:
     ):
         storage = planar_ycbcr(*size, how, sample_bytes=1 if depth.bits == 8 else 2)
         yield _ycbcr(element, f"RGB to {label}", rgb, plain, how, storage, depth)
+    packed = coding(8, weights=BT601, shifts=(1, 0))
+    for order in ("yuyv", "uyvy"):  # of an odd width, whose last pair has a luma sample that nobody writes
+        storage = packed_ycbcr(*size, order)
+        yield _ycbcr(element, f"RGB to {order.upper()}", rgb, plain, packed, storage, bytes_8)
     luma = _picture(element, 1, size)
     yield _ycbcr(element, "luma to NV12: neutral chroma", luma, plain, video, nv12, bytes_8)
     full = coding(8, full=True, shifts=(0, 0))
@@ -131,9 +136,14 @@ def _lab_cases(element: Element) -> Iterator[Case]:
             ("P010, top left", coding(10, weights=BT2020, siting=TOP_LEFT), _Depth(bits=10, shift=6, dithered=False)),
             ("YUV422P10", coding(10, shifts=(1, 0)), _Depth(bits=10, dithered=False)),
             ("YUV444P", coding(8, shifts=(0, 0)), _Depth()),
+            ("YUYV", coding(8, shifts=(1, 0)), _Depth()),
+            ("UYVY", coding(8, full=True, shifts=(1, 0), siting=MIDDLE), _Depth()),
         ):
             make = planar_ycbcr if name.startswith("YUV") else semi_planar
-            storage = make(*size, how, sample_bytes=1 if depth.bits == 8 else 2)
+            if name in ("YUYV", "UYVY"):
+                storage = packed_ycbcr(*size, name.lower())
+            else:
+                storage = make(*size, how, sample_bytes=1 if depth.bits == 8 else 2)
             yield _ycbcr_of_lab(element, f"{name}, {label}", luma, ab, how, storage, depth)
         for order in ("rgb", "bgra"):
             yield _codes_of_lab(element, f"{order.upper()}, {label}", luma, ab, packed_rgb(*size, order))

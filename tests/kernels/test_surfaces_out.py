@@ -26,7 +26,7 @@ from kernels.reference.surfaces_out import (
 )
 from tests.kernels.surface_formats import COLORS, coding_of, scene
 
-YCBCR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p12le", "yuv444p16le")
+YCBCR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p12le", "yuv444p16le", "yuyv422", "uyvy422")
 GREY = ("gray", "gray10le", "gray16le")
 RGB = ("rgb24", "bgr24", "gbrp10le", "rgb48le")
 SIZES = ((53, 78), (52, 77), (1, 1))
