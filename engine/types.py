@@ -31,6 +31,10 @@ class Matrix(StrEnum):
     BT601 = "bt601"
     BT709 = "bt709"
     BT2020 = "bt2020"
+    FCC = "fcc"
+    """Of the NTSC of 1953 (ITU-R BT.470, System M)."""
+    SMPTE240M = "smpte240m"
+    """Of the first high definition (1988)."""
 
 
 class Range(StrEnum):

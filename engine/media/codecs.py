@@ -13,10 +13,10 @@ from av.container import OutputContainer
 
 from engine.errors import ConfigError, EncodeError
 from engine.media.codec_table import DEVICE_CODECS, VIDEO_CODECS, VideoCodec
-from engine.media.color import output_color
+from engine.media.color import FFMPEG_OF_MATRIX, FFMPEG_OF_RANGE, output_color
 from engine.media.containers import Container, container_for
 from engine.media.layout import LAYOUTS
-from engine.media.pictures import MATRIX_CODES, RANGE_CODES, CodedPicture
+from engine.media.pictures import CodedPicture
 from engine.settings import OutputSettings
 from engine.types import ColorSpace, FrameSpec, PixelFormat, Range
 
@@ -103,7 +103,7 @@ class Encoding:
 
     def _tag(self, context: av.VideoCodecContext) -> None:
         color = self.picture.color
-        context.colorspace, context.color_range = MATRIX_CODES[color.matrix], RANGE_CODES[color.range]
+        context.colorspace, context.color_range = FFMPEG_OF_MATRIX[color.matrix], FFMPEG_OF_RANGE[color.range]
         context.color_primaries, context.color_trc = color.primaries, color.transfer
         context.sample_aspect_ratio = self.sample_aspect
 

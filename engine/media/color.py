@@ -1,7 +1,7 @@
 """What a film's numbers mean: matrices, ranges, and FFmpeg's numbers for them.
 
 Chain frames are gamma-encoded as the film is; nothing here converts transfer functions or primaries, both are carried
-through. References: ITU-T H.273 (code points), ITU-R BT.601, BT.709, BT.2020.
+through. References: ITU-T H.273 (code points; FCC and SMPTE 240M), ITU-R BT.601, BT.709, BT.2020.
 """
 
 from collections.abc import Mapping
@@ -17,16 +17,23 @@ FFMPEG_RGB, FFMPEG_UNSPECIFIED = 0, 2
 MATRIX_OF_FFMPEG: Mapping[int, Matrix] = {
     FFMPEG_RGB: Matrix.RGB,
     1: Matrix.BT709,
-    4: Matrix.BT601,  # FCC: kr 0.30, kb 0.11
+    4: Matrix.FCC,
     5: Matrix.BT601,  # 625 lines
     6: Matrix.BT601,  # 525 lines
-    7: Matrix.BT709,  # SMPTE 240M: kr 0.212, kb 0.087
+    7: Matrix.SMPTE240M,
     9: Matrix.BT2020,
     10: Matrix.BT2020,  # constant luminance, read as if it were not
 }
 """`AVColorSpace` → ours. What is missing here counts as unspecified."""
 
-FFMPEG_OF_MATRIX: Mapping[Matrix, int] = {Matrix.RGB: 0, Matrix.BT709: 1, Matrix.BT601: 6, Matrix.BT2020: 9}
+FFMPEG_OF_MATRIX: Mapping[Matrix, int] = {
+    Matrix.RGB: 0,
+    Matrix.BT709: 1,
+    Matrix.FCC: 4,
+    Matrix.BT601: 6,
+    Matrix.SMPTE240M: 7,
+    Matrix.BT2020: 9,
+}
 """Ours → `AVColorSpace`, for tagging what is written."""
 
 RANGE_OF_FFMPEG: Mapping[int, Range] = {1: Range.LIMITED, 2: Range.FULL}
@@ -75,6 +82,8 @@ COEFFICIENTS: Mapping[Matrix, Coefficients] = {
     Matrix.BT601: Coefficients(kr=0.299, kb=0.114),
     Matrix.BT709: Coefficients(kr=0.2126, kb=0.0722),
     Matrix.BT2020: Coefficients(kr=0.2627, kb=0.0593),
+    Matrix.FCC: Coefficients(kr=0.30, kb=0.11),
+    Matrix.SMPTE240M: Coefficients(kr=0.212, kb=0.087),
 }
 
 

@@ -13,14 +13,10 @@ from av.video.plane import VideoPlane
 from engine.device.base import Stream
 from engine.errors import TimestampError
 from engine.frame import Frame
+from engine.media.color import FFMPEG_OF_MATRIX, FFMPEG_OF_RANGE
 from engine.media.convert import FromChain
 from engine.media.layout import LAYOUTS
-from engine.types import ColorSpace, FrameFlags, FrameSpec, Matrix, Range
-
-MATRIX_CODES = {Matrix.RGB: 0, Matrix.BT709: 1, Matrix.BT601: 6, Matrix.BT2020: 9}
-"""ITU-T H.273 numbers of the matrices, as containers store them."""
-RANGE_CODES = {Range.LIMITED: 1, Range.FULL: 2}
-"""FFmpeg's numbers of the ranges."""
+from engine.types import ColorSpace, FrameFlags, FrameSpec
 
 Convert = Callable[[Frame, av.VideoFrame], None]
 """Fills the planes of a video frame from a chain frame of the same size."""
@@ -87,7 +83,7 @@ class PictureRing:
     def _picture(self, width: int, height: int) -> av.VideoFrame:
         color = self._coded.color
         picture = av.VideoFrame(width, height, self._coded.pix_fmt)
-        picture.colorspace, picture.color_range = MATRIX_CODES[color.matrix], RANGE_CODES[color.range]
+        picture.colorspace, picture.color_range = FFMPEG_OF_MATRIX[color.matrix], FFMPEG_OF_RANGE[color.range]
         picture.color_primaries, picture.color_trc = color.primaries, color.transfer
         return picture
 

@@ -34,6 +34,8 @@ COEFFICIENTS = {
     Matrix.BT601: Coefficients(0.299, 0.114),
     Matrix.BT709: Coefficients(0.2126, 0.0722),
     Matrix.BT2020: Coefficients(0.2627, 0.0593),
+    Matrix.FCC: Coefficients(0.30, 0.11),
+    Matrix.SMPTE240M: Coefficients(0.212, 0.087),
 }
 """By matrix; a film stored as R'G'B' has no matrix of its own and gets BT.709's."""
 

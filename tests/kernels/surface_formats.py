@@ -16,6 +16,8 @@ COLORS: Mapping[str, ColorSpace] = {
     "BT.601 left": ColorSpace(matrix=Matrix.BT601, range=Range.LIMITED, chroma_location=1),
     "BT.709 middle, full": ColorSpace(matrix=Matrix.BT709, range=Range.FULL, chroma_location=2),
     "BT.2020 top left": ColorSpace(matrix=Matrix.BT2020, range=Range.LIMITED, chroma_location=3),
+    "FCC left": ColorSpace(matrix=Matrix.FCC, range=Range.LIMITED, chroma_location=1),
+    "SMPTE 240M middle": ColorSpace(matrix=Matrix.SMPTE240M, range=Range.LIMITED, chroma_location=2),
     "BT.709 bottom left": ColorSpace(matrix=Matrix.BT709, range=Range.LIMITED, chroma_location=5),
 }
 

@@ -12,10 +12,11 @@ from engine.device.base import Device, Stream
 from engine.device.operators import Operators
 from engine.device.pool import DeviceLease, DevicePool, current_stream, device_planes, on_device, work_on
 from engine.frame import Frame
+from engine.media.color import FFMPEG_OF_MATRIX, FFMPEG_OF_RANGE
 from engine.media.device.border import Border
 from engine.media.device.lending import LentPlane
 from engine.media.device.writing import SurfaceWriter
-from engine.media.pictures import MATRIX_CODES, RANGE_CODES, CodedPicture, PictureRing, coded_time
+from engine.media.pictures import CodedPicture, PictureRing, coded_time
 from engine.types import FrameFlags, FrameSpec
 
 PREPARED_SURFACES = 14
@@ -111,7 +112,7 @@ class DevicePictures:
         surface.lease.written.synchronize()
         picture = surface.lend(self._coded.pix_fmt)
         color = self._coded.color
-        picture.colorspace, picture.color_range = MATRIX_CODES[color.matrix], RANGE_CODES[color.range]
+        picture.colorspace, picture.color_range = FFMPEG_OF_MATRIX[color.matrix], FFMPEG_OF_RANGE[color.range]
         picture.color_primaries, picture.color_trc = color.primaries, color.transfer
         picture.time_base = self._coded.time_base
         return picture

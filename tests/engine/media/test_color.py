@@ -4,8 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.media.color import COEFFICIENTS, CodedColor, color_space, luma_matrix, output_color, unspecified_matrix
+from engine.media.color import (
+    COEFFICIENTS,
+    FFMPEG_OF_MATRIX,
+    MATRIX_OF_FFMPEG,
+    CodedColor,
+    color_space,
+    luma_matrix,
+    output_color,
+    unspecified_matrix,
+)
 from engine.media.lab import HalfSize, LabToChroma, RgbToLab, half_size, lightness
+from engine.stages.luma import COEFFICIENTS as STAGES_COEFFICIENTS
 from engine.types import ColorSpace, Matrix, Range
 
 KNOWN_YCBCR = [
@@ -17,6 +27,13 @@ KNOWN_YCBCR = [
     (Matrix.BT709, (0, 1, 0), (172.6, 41.7, 26.3)),
     (Matrix.BT709, (0, 0, 1), (31.8, 240.0, 117.7)),
     (Matrix.BT2020, (1, 0, 0), (73.5, 96.7, 240.0)),
+    # Y' = 0.30 R' + 0.59 G' + 0.11 B' (ITU-R BT.470, System M), 0.212 R' + 0.701 G' + 0.087 B' (SMPTE 240M)
+    (Matrix.FCC, (1, 0, 0), (81.7, 90.2, 240.0)),
+    (Matrix.FCC, (0, 1, 0), (145.2, 53.8, 33.6)),
+    (Matrix.FCC, (0, 0, 1), (40.1, 240.0, 110.4)),
+    (Matrix.SMPTE240M, (1, 0, 0), (62.4, 102.0, 240.0)),
+    (Matrix.SMPTE240M, (0, 1, 0), (169.5, 42.0, 28.4)),
+    (Matrix.SMPTE240M, (0, 0, 1), (35.1, 240.0, 115.6)),
 ]
 
 
@@ -37,6 +54,8 @@ def test_coefficients_give_the_codes_that_the_standards_print(matrix, rgb, codes
         (2, 720, Matrix.BT709),
         (2, 2160, Matrix.BT709),
         (1, 480, Matrix.BT709),
+        (4, 1080, Matrix.FCC),
+        (7, 480, Matrix.SMPTE240M),
         (5, 1080, Matrix.BT601),
         (6, 1080, Matrix.BT601),
         (9, 480, Matrix.BT2020),
@@ -71,6 +90,13 @@ def test_a_range_is_taken_from_the_tag_or_the_format(family, is_full_range, tag,
 def test_chroma_siting_follows_the_codec(codec, location):
     color = color_space(CodedColor(), family="yuv", is_full_range=False, height=480, codec=codec)
     assert color.chroma_location == location
+
+
+def test_every_matrix_is_weighed_alike_wherever_luma_is_made_and_written_as_it_was_read():
+    for matrix in set(Matrix) - {Matrix.RGB}:
+        media, stages = COEFFICIENTS[matrix], STAGES_COEFFICIENTS[matrix]
+        assert (media.kr, media.kb) == (stages.kr, stages.kb)
+        assert MATRIX_OF_FFMPEG[FFMPEG_OF_MATRIX[matrix]] is matrix
 
 
 def test_output_of_an_rgb_film_is_usual_video():

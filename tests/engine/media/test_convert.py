@@ -11,7 +11,7 @@ from engine.errors import PixelFormatError
 from engine.frame import Frame
 from engine.media.chroma import SITINGS, Enlarge, Move, Shrink
 from engine.media.codes import dither_pattern
-from engine.media.color import COEFFICIENTS
+from engine.media.color import COEFFICIENTS, FFMPEG_OF_MATRIX
 from engine.media.convert import OUTPUT_FORMATS, FromChain, ToChain
 from engine.media.layout import LAYOUTS, bit_depth_of, layout_or_stand_in, samples
 from engine.types import ColorSpace, FrameSpec, Matrix, PixelFormat, Range
@@ -331,3 +331,21 @@ def test_what_cannot_be_filled_is_refused_by_name():
 
 def test_every_output_format_is_one_of_ffmpegs():
     assert set(OUTPUT_FORMATS) <= set(KNOWN_FORMATS)
+
+
+@pytest.mark.parametrize("matrix", [Matrix.BT601, Matrix.BT709, Matrix.FCC, Matrix.SMPTE240M])
+def test_rgb_is_what_ffmpeg_makes_by_the_same_matrix(matrix):
+    """To the rounding of swscale's codes, of those whose R'G'B' are within range; another matrix is 1.4 codes off."""
+    rng = np.random.default_rng(1)
+    planes = [rng.integers(120, 136, (64, 96)), *(rng.integers(68, 189, (64, 96)) for _ in range(2))]
+    picture = coded_picture(planes, "yuv444p")
+    made = to_chain(picture, ColorSpace(matrix=matrix, range=Range.LIMITED), PixelFormat.RGB)
+    its = picture.reformat(
+        format="gbrp",
+        src_colorspace=FFMPEG_OF_MATRIX[matrix],
+        dst_colorspace=FFMPEG_OF_MATRIX[matrix],
+        src_color_range=1,
+        dst_color_range=2,
+    )
+    wanted = np.stack([codes_of(its, component) for component in range(3)])
+    assert np.abs(made * 255 - wanted).max() < 0.55

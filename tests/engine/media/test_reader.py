@@ -125,7 +125,7 @@ def test_ramps_come_back_within_half_a_code(tmp_path, pix_fmt, codec):
 
 
 @pytest.mark.parametrize(
-    ("number", "matrix"), [(1, Matrix.BT709), (6, Matrix.BT601), (9, Matrix.BT2020), (2, Matrix.BT601)]
+    ("number", "matrix"), [(1, Matrix.BT709), (6, Matrix.BT601), (9, Matrix.BT2020), (2, Matrix.BT601), (4, Matrix.FCC)]
 )
 @pytest.mark.parametrize(("tag", "span"), [(1, Range.LIMITED), (2, Range.FULL)])
 def test_colours_mean_what_the_film_says(tmp_path, number, matrix, tag, span):
@@ -145,6 +145,8 @@ def test_colours_mean_what_the_film_says(tmp_path, number, matrix, tag, span):
         (Matrix.BT709, Range.FULL): 120 / 255 + 1.5748 * 52 / 255,
         (Matrix.BT601, Range.FULL): 120 / 255 + 1.402 * 52 / 255,
         (Matrix.BT2020, Range.FULL): 120 / 255 + 1.4746 * 52 / 255,
+        (Matrix.FCC, Range.LIMITED): (120 - 16) / 219 + 1.4 * 52 / 224,
+        (Matrix.FCC, Range.FULL): 120 / 255 + 1.4 * 52 / 255,
     }
     assert pixels[0] == pytest.approx(red[matrix, span], abs=1e-4)
 
