@@ -1,7 +1,7 @@
 """The decoded pictures of a film file or stream, in order, whatever is wrong with it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import chain
 from typing import Protocol, TypeAlias
@@ -16,6 +16,7 @@ from engine.media.ffmpeg_errors import READING_ERRORS, reading
 from engine.media.film_info import FilmInfo
 from engine.media.losses import Losses
 from engine.media.opening import Source, film_stream, is_seekable, name_of, open_container
+from engine.media.shown import SHOWN
 
 _THREADS = "SLICE"
 """Never frame threads: FFmpeg's HEVC decoder can wait for itself for ever on damaged film (seen with PyAV 18.1)."""
@@ -28,8 +29,6 @@ _HONEST_DURATIONS = frozenset({"matroska,webm", "asf"})
 _UNCODED = "yuv4mpegpipe"
 """Y4M: pictures end where the file does."""
 _DURATION_SLACK = Fraction(1, 8)
-_ONE_PICTURE_EACH = frozenset({"h264", "hevc"})
-"""Codecs of which every packet is a picture, unless pictures are coded as two fields."""
 
 
 FilmPacket: TypeAlias = "av.Packet[av.VideoStream]"
@@ -72,11 +71,14 @@ class FilmSource:
         self._end: Fraction | None = None
         self._last_byte = 0
         self._ahead: deque[FilmPacket] = deque()
-        self._count = None if accelerator is None else _PictureCount()
+        self._count: _PictureCount | None = None
         self._container = container = open_container(source, accelerator)
         try:
             with reading(self._name):
                 self._stream = stream = film_stream(container, self._name)
+                shown = SHOWN.get(stream.codec_context.codec.canonical_name)
+                if accelerator is not None and shown is not None:
+                    self._count = _PictureCount(shown)
                 stream.codec_context.thread_count = threads
                 stream.codec_context.thread_type = _THREADS
                 self._expected = expected_packets(container, stream)
@@ -165,7 +167,7 @@ class FilmSource:
 
         FFmpeg's own decoders tell what they refuse.
         """
-        if self._count is not None and self.info.video.codec in _ONE_PICTURE_EACH:
+        if self._count is not None:
             self._losses.missing_frames = max(self._losses.missing_frames, self._count.dropped)
 
     def _check_whole(self) -> None:
@@ -186,10 +188,15 @@ class _PictureCount:
     """Coded pictures against decoded ones.
 
     Those before the first that is shown do not count: a film that begins in the middle of a group of pictures has some.
+
+    Parameters
+    ----------
+    shown_by : returns how many pictures a packet shows
     """
 
-    def __init__(self) -> None:
-        self._early: list[int | None] = []
+    def __init__(self, shown_by: Callable[[bytes], int]) -> None:
+        self._shown_by = shown_by
+        self._early: list[tuple[int | None, int]] = []
         self._first: int | None = None
         self._coded = self._shown = 0
         self._has_fields = False
@@ -203,16 +210,17 @@ class _PictureCount:
         """Count a packet that the decoder took, None at the end, and the pictures that came."""
         if decoded and not self._shown:
             self._first = decoded[0].pts
-            self._coded += sum(map(self._counts, self._early))
+            self._coded += sum(shown for pts, shown in self._early if self._counts(pts))
             self._early.clear()
         self._shown += len(decoded)
         self._has_fields |= any(picture.interlaced_frame for picture in decoded)
         if packet is None or packet.is_discard:
             return
+        shown = self._shown_by(bytes(packet))
         if not self._shown:
-            self._early.append(packet.pts)
-        else:
-            self._coded += self._counts(packet.pts)
+            self._early.append((packet.pts, shown))
+        elif self._counts(packet.pts):
+            self._coded += shown
 
     def _counts(self, pts: int | None) -> bool:
         return pts is None or self._first is None or pts >= self._first

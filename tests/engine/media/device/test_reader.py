@@ -1,6 +1,7 @@
 """Films decoded on a device are the films that the processor decodes: times, pictures, losses; all else is told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,23 @@ def test_damage_is_counted_as_on_the_processor(tmp_path, border):
     assert sum(FrameFlags.CORRUPT in each for each in flags) == here.losses.corrupt_frames
 
 
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.webm", "libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"}),
+        ("a.ts", "mpeg2video", {"bf": "2"}),
+    ],
+)
+def test_so_are_those_of_other_codecs(tmp_path, border, name, codec, options):
+    path = write_film(tmp_path / name, scene(30, 64, 64), rate=25, codec=codec, options=options)
+    reader, _, _, _ = read(path, border)
+    assert reader.is_on_device
+    assert not reader.losses
+    border.swallowed = {37, 38, 59}  # the last leaves no gap in the times
+    reader, _, _, _ = read(path, border)
+    assert reader.losses.missing_frames == 3
+
+
 @pytest.mark.parametrize("kind", [{"rate": 24}, {"times": [Fraction(n * n + 40 * n, 1000) for n in range(30)]}])
 def test_pictures_that_the_decoder_swallows_are_missing(tmp_path, border, kind):
     time_base = None if "rate" in kind else Fraction(1, 1000)
@@ -171,7 +189,8 @@ def test_a_change_of_size_is_brought_to_the_first(tmp_path, border, sizes, toler
     there, times, _, pixels = read(path, border)
     assert there.is_on_device
     assert times == wanted_times
-    assert there.losses == here.losses
+    # FFmpeg's decoder forgets the picture that it holds back when the size changes; packets are counted here alone
+    assert there.losses == replace(here.losses, missing_frames=1)
     same(pixels, wanted, tolerance)  # enlarged linearly here, bicubically there: edges differ
 
 
