@@ -55,11 +55,13 @@ class Chain:
     """The stages of one run, in order, and the models they use.
 
     inspect : the first stage, which knows shots and cadence
+    frames_of_reader : most of the reader's buffers that can be out at once, with a writer that lets every queue fill
     """
 
     inspect: Inspect
     stages: Sequence[Stage]
     models: Sequence[Model]
+    frames_of_reader: int
 
 
 def open_backend(settings: RuntimeSettings) -> Backend:
@@ -193,7 +195,12 @@ def build_chain(
             starts_there=starts_on_device,
             ends_there=ends_on_device,
         )
-    return Chain(inspect=inspect, stages=stages, models=models)
+    return Chain(
+        inspect=inspect,
+        stages=stages,
+        models=models,
+        frames_of_reader=_frames_of_reader(queue_frames, stages, are_kept=settings.output.compare is not None),
+    )
 
 
 def _with_transfers(
@@ -246,6 +253,20 @@ def _out_at_once(queue_frames: int, behind: int) -> int:
     behind : stages that may pass the buffer on
     """
     return (queue_frames + 1) * (behind + 1) + HELD_FRAMES + 1
+
+
+def _frames_of_reader(queue_frames: int, stages: Sequence[Stage], *, are_kept: bool) -> int:
+    """Return how many frames as they were read can be out at once.
+
+    Parameters
+    ----------
+    queue_frames : between two neighbours
+    stages : of the chain, all of them
+    are_kept : as originals, to the chain's end, for comparison
+    """
+    if are_kept:
+        return _out_at_once(queue_frames, len(stages)) + sum(stage.look_ahead for stage in stages)
+    return copies_at_once(queue_frames, stages) + stages[0].look_ahead
 
 
 def copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:

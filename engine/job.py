@@ -165,7 +165,8 @@ class Job:
             check_trace_path(self._trace_path)
         backend = open_backend(settings.runtime)
         border = border_of(backend.device)
-        self._reader = reader = FilmReader(self.source, settings=settings.input, border=border)
+        brings_up = settings.runtime.streams == "stage"  # else the film is inspected on the host
+        self._reader = reader = FilmReader(self.source, settings=settings.input, border=border, brings_up=brings_up)
         colorize = settings.colorize.mode == "always" or (settings.colorize.mode == "auto" and reader.is_grey)
         reader.deliver(PixelFormat.GRAY if colorize or reader.has_no_chroma else PixelFormat.RGB)
         self._chain = chain = build_chain(
@@ -176,6 +177,8 @@ class Job:
             starts_on_device=reader.is_on_device,
             ends_on_device=takes_device_frames(self.target, settings.output, border),
         )
+        if reader.is_on_device:
+            reader.prepare(chain.frames_of_reader)
         self._provenance = Provenance(
             version=farshore_version(),
             source=os.fsencode(Path(self.source).name).decode("utf-8", "replace"),

@@ -74,6 +74,13 @@ class BufferPool:
         self._lock = threading.Lock()
         self._free: list[Lease] = [self._make() for _ in range(prepare)]
 
+    def prepare(self, count: int) -> None:
+        """Make buffers until there are so many, those that are out counted in."""
+        with self._lock:
+            self.limit = max(self.limit, count)
+            while self.allocated < count:
+                self._free.append(self._make())
+
     @property
     def on_loan(self) -> int:
         """Leases that are out now."""

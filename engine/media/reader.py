@@ -50,6 +50,7 @@ class FilmReader:
         change it until the first frame is read
     threads : of the decoder
     border : FFmpeg on the device that the chain runs on; None: it runs on the processor
+    brings_up : let frames lie on that device even where the processor decodes
 
     Attributes
     ----------
@@ -72,6 +73,7 @@ class FilmReader:
         format: PixelFormat | None = None,
         threads: int = 2,
         border: Border | None = None,
+        brings_up: bool = True,
     ) -> None:
         settings = settings or InputSettings()
         self._name, self._given = name_of(source), source
@@ -83,14 +85,15 @@ class FilmReader:
         files = find_pictures(source)
         choice = choose_decoder(settings, border, self._name, is_sequence=files is not None)
         self._note(choice.notice)
-        self._border = choice.border
+        self._decoder = choice.border  # FFmpeg on the device, where it decodes there
+        self._carrier = border if brings_up else None
         self._source = self._open(files)
         try:
             with reading(self._name):
                 self._decoded = self._source.pictures()
                 self._first = self._first_picture()
-                if self._border is not None:
-                    self._settle_decoder(self._border)
+                if self._decoder is not None:
+                    self._settle_decoder(self._decoder)
                 self._deinterlacer = Deinterlacer(settings, self._first)
                 self.info: FilmInfo = with_picture(self._source.info, self._first)
             self.deliver(format or (PixelFormat.GRAY if self.has_no_chroma else PixelFormat.RGB))
@@ -108,7 +111,7 @@ class FilmReader:
 
     @property
     def is_on_device(self) -> bool:
-        """Whether the frames' pixels lie on the device; `Frame.ready` says when they are there."""
+        """Whether the frames' pixels lie on the device, whoever decodes; `Frame.ready` says when they are there."""
         return self._border is not None
 
     @property
@@ -151,6 +154,10 @@ class FilmReader:
         self._clock = FilmClock(self.spec.start, self.spec.rate, self.spec.time_base, self.losses)
         self._pictures = self._progressive()
 
+    def prepare(self, frames: int) -> None:
+        """Make buffers for as many frames as can be out at once, so that none is made while frames flow."""
+        self._pool.prepare(frames)
+
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in order; each belongs to the caller, who releases it.
 
@@ -176,10 +183,15 @@ class FilmReader:
             self._delivery.close()
         self._source.close()
 
+    @property
+    def _border(self) -> Border | None:
+        """FFmpeg on the device that frames lie on; None: they lie on the host."""
+        return self._decoder or self._carrier
+
     def _open(self, files: Sequence[NumberedPicture] | None) -> PictureSource:
         if files is not None:
             return SequenceSource(files, name=self._name, rate=self._settings.rate, losses=self.losses)
-        accelerator = None if self._border is None else self._border.accelerator()
+        accelerator = None if self._decoder is None else self._decoder.accelerator()
         return FilmSource(self._given, threads=self._threads, losses=self.losses, accelerator=accelerator)
 
     def _settle_decoder(self, border: Border) -> None:
@@ -190,7 +202,7 @@ class FilmReader:
         if why is None:
             return
         self._note(software_instead(self._settings, why, self._name))
-        self._border = None
+        self._decoder = None
         if not border.holds(self._first):
             return  # FFmpeg has turned to its own decoder by itself
         if is_seekable(self._given):
@@ -225,8 +237,8 @@ class FilmReader:
         self._decoded = chain(peeked, self._decoded)
         self.deliver(self.spec.format)
         pictures = [self._first, *peeked]
-        if self._border is not None:
-            pictures = [self._border.to_host(picture) for picture in pictures]
+        if self._decoder is not None:
+            pictures = [self._decoder.to_host(picture) for picture in pictures]
         return are_grey(pictures, self.info.video.codec)
 
     def _make_spec(self, format: PixelFormat) -> FrameSpec:
@@ -286,10 +298,10 @@ class FilmReader:
 
     def _within_reach(self, picture: av.VideoFrame) -> av.VideoFrame:
         """Bring a picture that is to be deinterlaced down from the device; once one was, its followers too."""
-        if self._border is None or not self._deinterlacer.takes(picture):
+        if self._decoder is None or not self._deinterlacer.takes(picture):
             return picture
         self._note("decoder: interlaced pictures are brought down from the GPU, since bwdif works on the processor")
-        return self._border.to_host(picture)
+        return self._decoder.to_host(picture)
 
 
 def _delivery(border: Border | None, spec: FrameSpec, codec: str) -> Delivery:

@@ -14,12 +14,14 @@ from engine.chain import Chain, build_chain, open_backend
 from engine.errors import ConfigError, NoDeviceError
 from engine.frame import Frame
 from engine.model import Model, find_model
+from engine.media.reader import FilmReader
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,
     FacesSettings,
+    InputSettings,
     InterpolateSettings,
     OutputSettings,
     RuntimeSettings,
@@ -30,6 +32,10 @@ from engine.types import PixelFormat
 from tests.support.chain import film_spec
 from tests.support.device_chain import Keeper, Pictures, moving, run_pipeline, virtual_queues
 from tests.support.faces import YUNET, ScriptedFaces, face_at, painting_face, scripted_detector
+from tests.support.device_films import SimulatedBorder
+from tests.support.films import write_film
+from tests.support.quick_inspect import QuickDevice
+from tests.support.reading import scene
 from tests.support.simulated_backend import SimulatedBackend
 from tests.support.simulated_device import SimulatedDevice
 from tests.support.tiny_models import counting_colorizer, mean_enhancer, pan_interpolator
@@ -196,3 +202,25 @@ def test_with_a_slow_writer_no_pool_grows_where_faces_come_and_go(
 def scripted(name: str, role: str) -> Model:
     """Find a model, and for a detector one that a script speaks for."""
     return scripted_detector() if role == "detect" else find_model(name, role)
+@pytest.mark.parametrize(("compare", "queue_frames"), [(None, 9), ("side", 1)])
+def test_with_a_slow_writer_the_readers_pool_does_not_grow(tmp_path: Path, compare, queue_frames: int):
+    film, device = write_film(tmp_path / "a.mp4", scene(40, 40, 24)), QuickDevice()
+    models = [mean_enhancer(tmp_path, past=1, future=1), pan_interpolator(tmp_path, motion=(1.5, 0.0))]
+    settings = Settings(
+        enhance=EnhanceSettings(model=str(models[0].path)),
+        interpolate=InterpolateSettings(factor=Fraction(2), model=str(models[1].path)),
+        runtime=RuntimeSettings(queue_frames=queue_frames),
+        output=OutputSettings(compare=compare),
+    )
+    by_processor, border = InputSettings(decoder="software"), SimulatedBorder(device)
+    reader = FilmReader(film, settings=by_processor, format=PixelFormat.GRAY, border=border)
+    chain = build_chain(settings, colorize=False, backend=SimulatedBackend(device), starts_on_device=True)
+    reader.prepare(chain.frames_of_reader)
+    keeper = SlowKeeper()
+    pipeline = Pipeline(reader, chain.stages, keeper, cores=1, queue_frames=queue_frames)
+    pipeline.open()
+    before = reader._pool.allocated
+    pipeline.run(interval=0.01)
+    assert len(keeper.shown) == 80
+    assert reader._pool.allocated == before
+    assert reader._pool.on_loan == 0

@@ -30,6 +30,17 @@ def test_an_empty_pool_grows_and_counts() -> None:
     assert len({id(lease.array) for lease in leases}) == 3
 
 
+def test_buffers_are_made_beforehand_up_to_a_number() -> None:
+    pool = BufferPool((1,), prepare=1, limit=2)
+    out = pool.lease()
+    pool.prepare(4)
+    assert pool.allocated == 4
+    for lease in (out, *(pool.lease() for _ in range(3))):
+        lease.release()
+    pool.prepare(3)
+    assert pool.allocated == 4
+
+
 def test_a_leak_is_reported_at_the_limit() -> None:
     pool = BufferPool((1,), limit=2)
     pool.lease()

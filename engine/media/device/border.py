@@ -27,18 +27,15 @@ _LARGEST_OFFSET = 1 << 31
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """Where a decoded picture lies.
+    """Where a decoded picture lies on a device.
 
-    address : of the first luma sample
-    luma_pitch, chroma_pitch : bytes from row to row
-    chroma_offset : bytes from the first luma sample to the first chroma sample
-    nbytes : from the first luma sample to the end of the chroma
+    address : of the first plane
+    planes : of each, bytes from there to its first sample, and from row to row
+    nbytes : from the first plane to the end of the last
     """
 
     address: int
-    luma_pitch: int
-    chroma_pitch: int
-    chroma_offset: int
+    planes: tuple[tuple[int, int], ...]
     nbytes: int
 
 
@@ -90,9 +87,7 @@ class Border(ABC):
             raise InternalError(f"a decoded picture's chroma lies {offset} bytes behind its luma")
         return Surface(
             address=luma.buffer_ptr,
-            luma_pitch=luma.line_size,
-            chroma_pitch=chroma.line_size,
-            chroma_offset=offset,
+            planes=((0, luma.line_size), (offset, chroma.line_size)),
             nbytes=offset + chroma.line_size * chroma.height,
         )
 

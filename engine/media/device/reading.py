@@ -1,4 +1,4 @@
-"""A decoder's surface as planes of the chain: upright, in the film's size, by one launch."""
+"""A decoder's picture on a device as planes of the chain: upright, in the film's size, by one launch."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,12 @@ from engine.media.chroma import SITINGS
 from engine.media.codes import scales
 from engine.media.color import COEFFICIENTS, luma_matrix
 from engine.media.device.border import Surface
-from engine.media.layout import LAYOUTS
+from engine.media.layout import LAYOUTS, Layout
 from engine.media.upright import Orientation
 from engine.types import ColorSpace, FrameSpec
 
-KERNEL = "read_ycbcr"
+KERNELS = "read_ycbcr", "read_rgb"
+"""By what the samples are: Y'CbCr, or R'G'B' and grey."""
 
 Value = int | float
 
@@ -52,7 +53,7 @@ class SurfaceReader:
     Parameters
     ----------
     operators : starts the kernel
-    pix_fmt : of the surface, semi-planar 4:2:0
+    pix_fmt : of the surface, one of `LAYOUTS`; its samples of two bytes have the lower one first
     width, height : of the picture as coded
     color : what its numbers mean
     orientation : how it is to be seen
@@ -81,37 +82,23 @@ class SurfaceReader:
         upright_width, upright_height = orientation.size(width, height)
         self.resizes = (upright_width, upright_height) != (spec.width, spec.height)
         self._domain = spec.width, spec.height, 1
-        planes = spec.pixels_shape[0]
-        luma, chroma, _ = scales(layout, color.range)
-        unit, weights = 1 << layout.shift, COEFFICIENTS[luma_matrix(color, height)]
-        siting_x, siting_y = _sitings(orientation, color, width, height)
+        self._kernel, coding = (_ycbcr if layout.family == "yuv" else _rgb)(layout, color, orientation, width, height)
         self._fixed: dict[str, Value] = {
+            **coding,
             "width": upright_width,
             "height": upright_height,
             "sample_bytes": np.dtype(layout.sample).itemsize,
-            "shift_x": layout.shift_y if orientation.is_transposed else layout.shift_x,
-            "shift_y": layout.shift_x if orientation.is_transposed else layout.shift_y,
-            "siting_x": siting_x,
-            "siting_y": siting_y,
-            "black": float(luma.zero * unit),
-            "luma_gain": 1.0 / (luma.span * unit),
-            "neutral": float(chroma.zero * unit),
-            "chroma_gain": 1.0 / (chroma.span * unit),
-            "cr_to_red": weights.cr_scale,
-            "cb_to_green": -weights.cb_scale * weights.kb / weights.kg,
-            "cr_to_green": -weights.cr_scale * weights.kr / weights.kg,
-            "cb_to_blue": weights.cb_scale,
             "area": int(spec.width * spec.height < upright_width * upright_height),
             "out_width": spec.width,
             "out_height": spec.height,
             "padded_width": spec.width,
             "padded_height": spec.height,
             "reflect": 0,
-            "planes": planes,
+            "planes": spec.pixels_shape[0],
             **{f"gain_{plane}": 1.0 for plane in range(3)},
             **{f"bias_{plane}": 0.0 for plane in range(3)},
         }
-        self._places: dict[tuple[int, int, int], dict[str, Value]] = {}
+        self._places: dict[tuple[tuple[int, int], ...], dict[str, Value]] = {}
 
     def __call__(self, surface: Surface, out: DeviceArray) -> None:
         """Give the kernel to the stream.
@@ -122,13 +109,12 @@ class SurfaceReader:
         out : float32 (1 or 3, H, W) of the spec's size
         """
         memory = DeviceArray(surface.address, (surface.nbytes,), np.dtype(np.uint8), None)
-        key = surface.luma_pitch, surface.chroma_pitch, surface.chroma_offset
-        places = self._places.get(key)
+        places = self._places.get(surface.planes)
         if places is None:
-            places = self._places[key] = self._placed(surface)
+            places = self._places[surface.planes] = self._placed(surface)
         target = view(out)
         self._operators.run(
-            KERNEL,
+            self._kernel,
             self._domain,
             surface=memory,
             out=target,
@@ -138,37 +124,96 @@ class SurfaceReader:
         )
 
     def _placed(self, surface: Surface) -> dict[str, Value]:
-        starts = (0, surface.luma_pitch), (surface.chroma_offset, surface.chroma_pitch)
         size = np.dtype(self._layout.sample).itemsize
         places: list[Place] = []
         for number, component in enumerate(self._layout.components):
-            start, pitch = starts[component.plane]
+            start, pitch = surface.planes[component.plane]
             rows, columns = self._layout.size(number, *self._coded)
             place = Place(at=start + component.offset * size, across=component.step * size, down=pitch)
             places.append(place.upright(self._orientation, columns, rows))
-        luma, cb, cr = places
+        if self._layout.family == "yuv":
+            luma, cb, cr = places
+            return {
+                "luma_at": luma.at,
+                "luma_step": luma.across,
+                "luma_pitch_bytes": luma.down,
+                "cb_at": cb.at,
+                "cr_at": cr.at,
+                "chroma_step": cb.across,
+                "chroma_pitch_bytes": cb.down,
+            }
+        red, green, blue = places if len(places) == 3 else places * 3
         return {
-            "luma_at": luma.at,
-            "luma_step": luma.across,
-            "luma_pitch_bytes": luma.down,
-            "cb_at": cb.at,
-            "cr_at": cr.at,
-            "chroma_step": cb.across,
-            "chroma_pitch_bytes": cb.down,
+            "red_at": red.at,
+            "green_at": green.at,
+            "blue_at": blue.at,
+            "step": red.across,
+            "pitch_bytes": red.down,
         }
 
 
-def _sitings(orientation: Orientation, color: ColorSpace, width: int, height: int) -> tuple[float, float]:
-    """Return where chroma samples of the upright picture stand, x and y, of 4:2:0.
+def _ycbcr(
+    layout: Layout, color: ColorSpace, orientation: Orientation, width: int, height: int
+) -> tuple[str, dict[str, Value]]:
+    """Return the kernel for Y'CbCr, and how its numbers are made; `width` and `height` as coded."""
+    luma, chroma, _ = scales(layout, color.range)
+    unit, weights = 1 << layout.shift, COEFFICIENTS[luma_matrix(color, height)]
+    siting_x, siting_y = _sitings(layout, orientation, color, width, height)
+    return KERNELS[0], {
+        "shift_x": layout.shift_y if orientation.is_transposed else layout.shift_x,
+        "shift_y": layout.shift_x if orientation.is_transposed else layout.shift_y,
+        "siting_x": siting_x,
+        "siting_y": siting_y,
+        "black": float(luma.zero * unit),
+        "luma_gain": 1.0 / (luma.span * unit),
+        "neutral": float(chroma.zero * unit),
+        "chroma_gain": 1.0 / (chroma.span * unit),
+        "cr_to_red": weights.cr_scale,
+        "cb_to_green": -weights.cb_scale * weights.kb / weights.kg,
+        "cr_to_green": -weights.cr_scale * weights.kr / weights.kg,
+        "cb_to_blue": weights.cb_scale,
+    }
 
-    Mirroring an even number of luma samples turns s into 1 - s; of an odd number the last chroma sample loses half of
-    what it is for, and all stand one luma sample further to the left: -s.
-    """
+
+def _rgb(
+    layout: Layout, color: ColorSpace, orientation: Orientation, width: int, height: int
+) -> tuple[str, dict[str, Value]]:
+    """Return the kernel for R'G'B', and for grey, which is three times the same; and how its numbers are made."""
+    scale, unit = scales(layout, color.range)[0], 1 << layout.shift
+    weights = COEFFICIENTS[luma_matrix(color, height)]
+    red, green, blue = (weights.kr, weights.kg, weights.kb) if layout.family == "rgb" else (1.0, 0.0, 0.0)
+    return KERNELS[1], {
+        "black": float(scale.zero * unit),
+        "code_gain": 1.0 / (scale.span * unit),
+        "red_weight": red,
+        "green_weight": green,
+        "blue_weight": blue,
+    }
+
+
+def _sitings(
+    layout: Layout, orientation: Orientation, color: ColorSpace, width: int, height: int
+) -> tuple[float, float]:
+    """Return where chroma samples of the upright picture stand, x and y."""
     siting_x, siting_y = SITINGS[color.chroma_location]
+    shift_x, shift_y = layout.shift_x, layout.shift_y
     if orientation.is_transposed:
-        siting_x, siting_y, width, height = siting_y, siting_x, height, width
+        siting_x, siting_y, shift_x, shift_y, width, height = siting_y, siting_x, shift_y, shift_x, height, width
     if orientation.flips_x:
-        siting_x = 1.0 - siting_x - width % 2
+        siting_x = _mirrored(siting_x, shift_x, width)
     if orientation.flips_y:
-        siting_y = 1.0 - siting_y - height % 2
+        siting_y = _mirrored(siting_y, shift_y, height)
     return siting_x, siting_y
+
+
+def _mirrored(siting: float, shift: int, size: int) -> float:
+    """Return where chroma samples stand along an axis of `size` luma samples that is turned round.
+
+    Where the last one is for as many luma samples as the others, f of them, s becomes 1 - s; where it is for fewer, all
+    stand that much further to the left.
+    """
+    factor = 1 << shift
+    if factor == 1:
+        return siting
+    lacking = -size % factor
+    return 1.0 - siting - lacking / (factor - 1)

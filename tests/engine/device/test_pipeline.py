@@ -13,6 +13,7 @@ import pytest
 import engine.device.clock as clock_module
 import engine.pipeline as pipeline_module
 from engine.device.pool import DevicePool, device_planes, on_device, work_on
+from engine.device.ring import SLOTS
 from engine.errors import DeviceError, InternalError
 from engine.frame import Frame
 from engine.media.losses import Losses
@@ -22,7 +23,7 @@ from engine.pool import BufferPool
 from engine.run_report import RunReport
 from engine.stages.base import Stage
 from engine.stages.download import Download
-from engine.stages.upload import SLOTS, Upload
+from engine.stages.upload import Upload
 from engine.trace import Trace
 from engine.types import FrameSpec, PixelFormat
 from tests.support.device_chain import virtual_queues

@@ -15,6 +15,7 @@ from av.video.plane import VideoPlane
 
 import engine.device.cuda as cuda_module
 from engine.device.cuda import CudaDevice, open_device
+from engine.device.pool import device_planes
 from engine.errors import DecodeError, EncodeError, FarshoreError, InternalError
 from engine.media.codec_table import DEVICE_CODECS
 from engine.media.codecs import encoding_for
@@ -26,9 +27,10 @@ from engine.media.device.lending import LentPlane
 from engine.media.reader import FilmReader
 from engine.settings import InputSettings, OutputSettings
 from engine.types import PixelFormat
-from tests.support import fake_cuda
+from tests.support import fake_cuda, simulated_device
 from tests.support.device_films import SimulatedBorder, StandInPicture, StandInPlane
 from tests.support.films import write_film
+from tests.support.reading import read as read_on_host
 from tests.support.reading import scene
 from tests.support.simulated_device import SimulatedDevice
 from tests.support.tracks import spec_of
@@ -47,7 +49,8 @@ without_gpu = pytest.mark.skipif(has_gpu(), reason="there is a GPU: test_gpu.py 
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> CudaDevice:
-    monkeypatch.setitem(sys.modules, "cuda.core", fake_cuda.fake_core({}))
+    reading = {("surfaces_in", "float32"): simulated_device._kernels("surfaces_in", "float32")}
+    monkeypatch.setitem(sys.modules, "cuda.core", fake_cuda.fake_core(reading))
     monkeypatch.setitem(sys.modules, "cuda.core.utils", fake_cuda.fake_utils())
     monkeypatch.setitem(sys.modules, "cuda.bindings.driver", fake_cuda.fake_driver())
     monkeypatch.setattr(cuda_module, "compile_source", lambda *given, **options: fake_cuda.ObjectCode())
@@ -76,7 +79,7 @@ def test_a_real_plane_tells_its_place_as_the_stand_in_does():
     assert (chroma.height, chroma.line_size) == (24, luma.line_size)
     surface = SimulatedBorder(SimulatedDevice()).surface(picture)
     assert surface.address == luma.buffer_ptr
-    assert surface.chroma_offset == chroma.buffer_ptr - luma.buffer_ptr
+    assert surface.planes == ((0, luma.line_size), (chroma.buffer_ptr - luma.buffer_ptr, luma.line_size))
 
 
 def test_nvdec_leaves_pictures_on_the_gpu_and_falls_back_by_itself(cuda):
@@ -175,7 +178,15 @@ def test_without_a_driver_the_processor_decodes_and_says_why(cuda, tmp_path):
     with FilmReader(path, border=CudaBorder(cuda)) as reader:
         frames = list(reader.frames())
         assert len(frames) == 3
-        assert not reader.is_on_device
+        assert reader.is_on_device
+        _, _, wanted = read_on_host(path, PixelFormat.RGB)
+        stream, made = cuda.stream(), np.empty(reader.spec.pixels_shape, np.float32)
+        for frame, picture in zip(frames, wanted, strict=True):  # their codes went up, and were read there
+            assert frame.ready is not None
+            frame.ready.wait(stream)
+            cuda.download(device_planes(frame), made, stream)
+            stream.synchronize()
+            np.testing.assert_allclose(made, picture, rtol=0, atol=2e-6)
     assert reader.notices == [
         "decoder: the processor decodes this film, since FFmpeg cannot open the GPU (Operation not permitted)"
     ]

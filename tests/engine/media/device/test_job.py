@@ -23,6 +23,7 @@ from engine.settings import (
 from tests.support.device_chain import virtual_queues
 from tests.support.device_films import SimulatedBorder, simulated_decoder, simulated_encoder
 from tests.support.films import write_film
+from tests.support.quick_inspect import QuickDevice
 from tests.support.reading import scene
 from tests.support.simulated_backend import SimulatedBackend
 from tests.support.simulated_device import SimulatedDevice
@@ -55,7 +56,7 @@ def test_a_chain_begins_and_ends_where_the_frames_of_reader_and_writer_lie():
 
 def test_a_job_on_a_device_makes_the_film_of_the_processors_job(tmp_path, monkeypatch):
     film = write_film(tmp_path / "film.mp4", scene(24, 64, 48, color=False), rate=24)
-    device = SimulatedDevice(seed=2)
+    device = QuickDevice(seed=2)
     border = SimulatedBorder(device)
 
     def restore(target: Path) -> JobReport:
@@ -81,7 +82,7 @@ def test_a_job_on_a_device_makes_the_film_of_the_processors_job(tmp_path, monkey
 
 def test_what_was_not_done_on_the_device_is_in_the_report(tmp_path, monkeypatch):
     film = write_film(tmp_path / "film.mp4", scene(6, 64, 48, color=False), rate=24)
-    device = SimulatedDevice()
+    device = QuickDevice()
     border = SimulatedBorder(device)
     border.no_decoder, border.no_encoder = "there is no NVDEC", "there is no NVENC"
     monkeypatch.setattr(job_module, "open_backend", lambda settings: SimulatedBackend(device))

@@ -54,6 +54,11 @@ def read(source: Any, border: SimulatedBorder, format: PixelFormat = GRAY, **set
     return reader, times, flags, pixels
 
 
+def copied_up(border: SimulatedBorder) -> int:
+    """Return how many pictures went from the host to the device."""
+    return sum(piece.name == "upload" for piece in border.device.slices)
+
+
 def same(made: list[np.ndarray], wanted: list[np.ndarray], tolerance: float = 2e-6) -> None:
     assert len(made) == len(wanted)
     for there, here in zip(made, wanted, strict=True):
@@ -188,6 +193,7 @@ def test_a_change_of_size_is_brought_to_the_first(tmp_path, border, sizes, toler
     here, wanted_times, wanted = read_on_host(path)
     there, times, _, pixels = read(path, border)
     assert there.is_on_device
+    assert copied_up(border) == 0
     assert times == wanted_times
     # FFmpeg's decoder forgets the picture that it holds back when the size changes; packets are counted here alone
     assert there.losses == replace(here.losses, missing_frames=1)
@@ -202,11 +208,12 @@ def test_interlaced_film_is_decoded_by_the_processor_and_said_to_be(tmp_path, bo
     here, wanted_times, wanted = read_on_host(path, field_rate=True)
     with path.open("rb") as file:
         there, times, _, pixels = read(Pipe(file) if as_pipe else path, border, field_rate=True)
-    assert not there.is_on_device
     assert there.notices == [
         "decoder: the processor decodes this film, since it is interlaced, and bwdif, which makes whole pictures of "
         "fields, works on the processor"
     ]
+    assert there.is_on_device  # where the codes of whole pictures went
+    assert copied_up(border) == len(times)
     assert times == wanted_times
     assert there.losses == here.losses
     same(pixels, wanted)
@@ -250,7 +257,8 @@ def test_what_the_device_does_not_take_the_processor_decodes_and_says_so(tmp_pat
     border.takes = lambda picture: False
     there, times, _, pixels = read(path, border)
     _, wanted_times, wanted = read_on_host(path)
-    assert not there.is_on_device
+    assert there.is_on_device
+    assert copied_up(border) == len(times)
     (notice,) = there.notices
     assert notice.startswith("decoder: the processor decodes this film, since NVDEC takes no h264 of yuv422p, 64x48")
     assert times == wanted_times
@@ -273,7 +281,8 @@ def test_other_subsamplings_are_left_to_the_processor(tmp_path, border):
     border.takes = lambda picture: True
     there, times, _, pixels = read(path, border, RGB)
     _, wanted_times, wanted = read_on_host(path, RGB)
-    assert not there.is_on_device
+    assert there.is_on_device
+    assert copied_up(border) == len(times)
     assert "yuv444p" in there.notices[0]
     assert times == wanted_times
     same(pixels, wanted)
@@ -305,13 +314,14 @@ def test_without_a_device_asking_for_it_is_an_error_and_nothing_else_is_said(tmp
     with FilmReader(path) as reader:
         assert reader.notices == []
     there, _, _, _ = read(path, border, decoder="software")
-    assert not there.is_on_device
     assert there.notices == []
+    assert copied_up(border) == 3
 
 
 def test_pictures_are_no_film_for_the_device(tmp_path, border):
     av.VideoFrame(32, 32, "rgb24").save(str(tmp_path / "1.png"))
-    assert not read(tmp_path, border)[0].is_on_device
+    read(tmp_path, border)
+    assert copied_up(border) == 1
     with pytest.raises(ConfigError, match="decoder: got device for pictures"):
         read(tmp_path, border, decoder="device")
 

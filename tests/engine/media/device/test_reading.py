@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
 
 import av
 import cv2
@@ -19,6 +20,13 @@ from engine.types import ColorSpace, FrameSpec, Matrix, PixelFormat, Range
 from tests.kernels.surface_formats import COLORS, scene
 from tests.support.simulated_device import SimulatedDevice, host_view
 
+LAID_OUT = [
+    "yuv420p", "yuv420p10le", "yuv422p", "yuv422p12le", "yuv444p", "yuv444p16le", "yuv440p", "yuva444p10le", "nv21",
+    "nv24", "p210le", "yuyv422", "uyvy422", "yuvj420p", "gray", "gray12le", "ya8", "rgb24", "bgra", "0rgb", "gbrp",
+    "gbrp10le", "rgba64le",
+]  # fmt: skip
+"""One of each family, order, subsampling, depth."""
+
 ORIENTATIONS = [Orientation(is_transposed=bool(n & 4), flips_x=bool(n & 2), flips_y=bool(n & 1)) for n in range(8)]
 
 
@@ -30,19 +38,12 @@ def surface_of(device: SimulatedDevice, pix_fmt: str, width: int, height: int) -
         codes = np.rint(scene(index, (1, rows, columns))[0] * ((1 << layout.bits) - 1)).astype(np.int64) << layout.shift
         view = samples(picture, layout, index)
         (view if view.ndim == 2 else view[..., place.offset])[...] = codes
-    luma, chroma = picture.planes
-    memory = device.empty((luma.buffer_size + 512 + chroma.buffer_size,), np.uint8)
-    bytes_ = host_view(memory)
-    bytes_[: luma.buffer_size] = np.frombuffer(luma, np.uint8)
-    bytes_[-chroma.buffer_size :] = np.frombuffer(chroma, np.uint8)
-    surface = Surface(
-        address=memory.pointer,
-        luma_pitch=luma.line_size,
-        chroma_pitch=chroma.line_size,
-        chroma_offset=luma.buffer_size + 512,
-        nbytes=memory.nbytes,
-    )
-    return picture, surface, memory
+    starts = np.cumsum([0, *(plane.buffer_size + 512 for plane in picture.planes)])
+    memory = device.empty((int(starts[-1]),), np.uint8)
+    for plane, start in zip(picture.planes, starts, strict=False):
+        host_view(memory)[start : start + plane.buffer_size] = np.frombuffer(plane, np.uint8)
+    places = [(int(start), plane.line_size) for plane, start in zip(picture.planes, starts, strict=False)]
+    return picture, Surface(address=memory.pointer, planes=tuple(places), nbytes=memory.nbytes), memory
 
 
 def both(
@@ -85,11 +86,19 @@ def test_every_depth_colour_and_siting(pix_fmt, color, format):
     np.testing.assert_allclose(made, wanted, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+@pytest.mark.parametrize("pix_fmt", LAID_OUT)
+def test_every_layout(pix_fmt, format):
+    for orientation in (ORIENTATIONS[0], ORIENTATIONS[6]):
+        made, wanted = both(pix_fmt, COLORS["BT.601 left"], format, orientation, size=(21, 13))
+        np.testing.assert_allclose(made, wanted, rtol=0, atol=2e-6)
+
+
 @pytest.mark.parametrize("size", [(22, 14), (21, 14), (22, 13), (17, 11)])
 @pytest.mark.parametrize("orientation", ORIENTATIONS)
 def test_turned_and_mirrored_pictures_have_their_chroma_in_the_right_place(orientation, size):
-    for name in ("BT.601 left", "BT.709 bottom left"):
-        made, wanted = both("nv12", COLORS[name], PixelFormat.RGB, orientation, size=size)
+    for pix_fmt, name in product(("nv12", "yuv411p", "yuv410p"), ("BT.601 left", "BT.709 bottom left")):
+        made, wanted = both(pix_fmt, COLORS[name], PixelFormat.RGB, orientation, size=size)
         np.testing.assert_allclose(made, wanted, rtol=0, atol=2e-6)
 
 
