@@ -30,12 +30,12 @@ class Writer(Protocol):
 
     @property
     def device(self) -> Device | None:
-        """Of a writer that takes frames where they lie on a device: it. Known after `open`; None on the host."""
+        """Where a device does the writer's work, it, which then keeps the time; None: the host does. After `open`."""
         ...
 
     @property
     def stream(self) -> Stream | None:
-        """In which it works there. The pipeline makes it wait for a frame; without one the host waits."""
+        """In which frames that lie on a device are taken. The pipeline makes it wait for a frame; without, the host."""
         ...
 
     def open(self, spec: FrameSpec) -> None:

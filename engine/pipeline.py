@@ -179,10 +179,11 @@ class Pipeline:
         for name, clock in self.clock.stages.items():
             slices = None if self.trace is None else self.trace.slices[name]
             device, stream = places.get(name, (None, None))
+            if stream is not None:
+                self._streams[name] = stream
             if device is None or stream is None:
                 self._work_clocks[name] = HostClock(clock, slices)
                 continue
-            self._streams[name] = stream
             self._device_clocks[name] = device_clock = DeviceClock(device, stream, clock, slices)
             self._work_clocks[name] = device_clock
             if slices is not None:
@@ -260,7 +261,8 @@ class Pipeline:
             except DeviceError as error:
                 self._errors.append(error)
                 continue
-            self._device_clocks[name].collect()
+            if name in self._device_clocks:
+                self._device_clocks[name].collect()
 
     def _read(self) -> None:
         out = self._queues[0]

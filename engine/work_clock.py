@@ -1,11 +1,26 @@
 """How long a stage's work takes, and when: piece by piece, each the making of one frame or of none."""
 
+import threading
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Protocol
 
 from engine.frame import Frame
 from engine.timing import StageClock
 from engine.trace import NONE, Ring
+
+_thread = threading.local()
+
+
+@contextmanager
+def waiting() -> Generator[None]:
+    """Wait for a device within: the clock of this thread's stage, where it is the host's, stands still meanwhile."""
+    began = time.perf_counter_ns()
+    yield
+    clock: HostClock | None = getattr(_thread, "clock", None)
+    if clock is not None:
+        clock.waited_ns += time.perf_counter_ns() - began
 
 
 class WorkClock(Protocol):
@@ -34,26 +49,33 @@ class HostClock:
     ----------
     clock : takes the durations
     slices : takes when they were; None: nobody wants to know
+
+    Attributes
+    ----------
+    waited_ns : how long the piece's thread has waited for a device, which is not work
     """
 
     def __init__(self, clock: StageClock, slices: Ring | None = None) -> None:
         self._clock, self._slices = clock, slices
-        self._began = 0
+        self._began = self.waited_ns = 0
 
     def begin(self) -> int:
         """Let the next piece begin."""
+        _thread.clock, self.waited_ns = self, 0
         self._began = time.perf_counter_ns()
         return self._began
 
     def end(self, taken: int, frame: Frame | None, *, hands_on: bool = True) -> int:
-        """End the piece."""
+        """End the piece; in the trace it ends when it ended, and is as long as there was work."""
         ended = time.perf_counter_ns()
+        duration = ended - self._began - self.waited_ns
         if self._slices is not None:
-            self._slices.add(self._began, ended, *slice_row(taken, self._clock.frames, frame, hands_on=hands_on))
+            row = slice_row(taken, self._clock.frames, frame, hands_on=hands_on)
+            self._slices.add(ended - duration, ended, *row)
         if frame is None:
-            self._clock.add_idle(ended - self._began)
+            self._clock.add_idle(duration)
         else:
-            self._clock.add(ended - self._began)
+            self._clock.add(duration)
         return ended
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.device.base import Device, Event
+from engine.work_clock import waiting
 
 SLOTS = 4
 """Pictures whose copies may be under way. A slot is needed from when the host writes it until it is copied, no longer:
@@ -54,5 +55,6 @@ class PageLockedRing:
         self._turn = (self._turn + 1) % len(self._slots)
         if not slot.copied.has_come:
             self.waits += 1
-            slot.copied.synchronize()
+            with waiting():
+                slot.copied.synchronize()
         return slot

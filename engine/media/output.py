@@ -43,7 +43,8 @@ class WriteJob:
     threads : how the cores are divided among the stages; an interrupted run must go on with the same
     resume : go on with unfinished work, where there is any
     overwrite : replace an existing target, and without `resume` throw unfinished work away
-    border : FFmpeg on the device that the chain runs on; None: it runs on the processor
+    border : FFmpeg on the device that the chain runs on, where writers of films then take its frames; None: the chain
+        runs on the processor
     """
 
     settings: OutputSettings = field(default_factory=OutputSettings)

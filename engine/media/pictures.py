@@ -53,13 +53,23 @@ class PictureRing:
     coded : of the pictures
     spec : of the chain frames
     threads : of the encoder
+    convert : fills pictures of the frames' size; None: the processor does, from frames that lie there
+    stream : in which it works
     """
 
-    def __init__(self, coded: CodedPicture, spec: FrameSpec, *, threads: int = 1) -> None:
-        self.stream: Stream | None = None
+    def __init__(
+        self,
+        coded: CodedPicture,
+        spec: FrameSpec,
+        *,
+        threads: int = 1,
+        convert: Convert | None = None,
+        stream: Stream | None = None,
+    ) -> None:
+        self.stream = stream
         self._coded = coded
         self._start = spec.start
-        self._convert: Convert = FromChain(replace(spec, color=coded.color), coded.pix_fmt)
+        self._convert = convert or FromChain(replace(spec, color=coded.color), coded.pix_fmt)
         self._ring = [self._picture(coded.width, coded.height) for _ in range(threads + _SPARE_PICTURES)]
         self._next = 0
         is_padded = (coded.width, coded.height) != (spec.width, spec.height)

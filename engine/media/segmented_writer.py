@@ -18,7 +18,7 @@ from engine.errors import ConfigError, EncodeError, TimestampError
 from engine.frame import Frame
 from engine.media.codecs import Encoding, choose_codec, encoding_for
 from engine.media.device.encoding import choose_encoder, open_device_encoder
-from engine.media.device.pictures import BroughtDown, Pictures
+from engine.media.device.pictures import Pictures, brought_down
 from engine.media.durable import partial, publish, writing
 from engine.media.journal import Journal, journal_head
 from engine.media.mux import Film, join
@@ -55,13 +55,13 @@ class SegmentedWriter:
 
     Attributes
     ----------
-    device, stream : where the frames are taken, known after `open`; None on the host
+    device, stream : that codes, and in which frames are taken; see `engine.chain_ends.Writer`. Known after `open`
     """
 
     def __init__(self, target: Path, job: WriteJob) -> None:
         self.target = target
         self.report = WriteReport()
-        self.device: Device | None = None if job.border is None else job.border.device
+        self.device: Device | None = None
         self.stream: Stream | None = None
         self._job = job
         self._film_source = _film_file(job.source)
@@ -90,6 +90,8 @@ class SegmentedWriter:
         self._spec = spec
         self._encoding, self._pictures = self._open_encoder(spec)
         self.stream = self._pictures.stream
+        if self._job.border is not None and self._encoding.is_on_device:
+            self.device = self._job.border.device
         coded = self._encoding.picture
         if (coded.width, coded.height) != (spec.width, spec.height):
             self.report.notices.append(
@@ -148,8 +150,8 @@ class SegmentedWriter:
 
     def _open_encoder(self, spec: FrameSpec) -> tuple[Encoding, Pictures]:
         """Take the device's encoder where it is to be had, else the processor's, and say why."""
-        border, notice = self._encoder.border, self._encoder.notice
-        if border is not None:
+        border, notice = self._job.border, self._encoder.notice
+        if self._encoder.border is not None:
             opened = open_device_encoder(self._encoder, self._job.settings, spec, self.target)
             if not isinstance(opened, str):
                 return opened
@@ -157,8 +159,9 @@ class SegmentedWriter:
         if notice is not None:
             self.report.notices.append(notice)
         encoding = encoding_for(self._codec, self._job.settings, spec)
-        pictures = PictureRing(encoding.picture, spec, threads=encoding.threads)
-        return encoding, pictures if border is None else BroughtDown(border.device, spec, pictures)
+        if border is None:
+            return encoding, PictureRing(encoding.picture, spec, threads=encoding.threads)
+        return encoding, brought_down(border.device, encoding.picture, spec, threads=encoding.threads)
 
     def _write(self, frame: Frame) -> None:
         time_base = self._encoding.time_base

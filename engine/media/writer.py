@@ -51,6 +51,8 @@ def open_writer(target: Path | str, job: WriteJob) -> Writer:
 def takes_device_frames(target: Path | str, settings: OutputSettings, border: Border | None) -> bool:
     """Return whether the writer for a target wants frames that lie on the device; the chain is to end there.
 
+    Writers of films do, whoever encodes; those of pictures and pipes work on the host.
+
     Parameters
     ----------
     target, settings : as for `open_writer`
@@ -63,7 +65,8 @@ def takes_device_frames(target: Path | str, settings: OutputSettings, border: Bo
     """
     is_film = str(target) != STDOUT and not is_sequence(target)
     codec = codec_name(Path(target), settings) if is_film else None
-    return choose_encoder(settings, border, codec).border is not None
+    choose_encoder(settings, border, codec)
+    return is_film and border is not None
 
 
 def unfinished_work(target: Path | str) -> Path | None:

@@ -202,6 +202,8 @@ def test_with_a_slow_writer_no_pool_grows_where_faces_come_and_go(
 def scripted(name: str, role: str) -> Model:
     """Find a model, and for a detector one that a script speaks for."""
     return scripted_detector() if role == "detect" else find_model(name, role)
+
+
 @pytest.mark.parametrize(("compare", "queue_frames"), [(None, 9), ("side", 1)])
 def test_with_a_slow_writer_the_readers_pool_does_not_grow(tmp_path: Path, compare, queue_frames: int):
     film, device = write_film(tmp_path / "a.mp4", scene(40, 40, 24)), QuickDevice()

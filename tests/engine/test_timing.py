@@ -1,4 +1,9 @@
+import time
+
 from engine.timing import EDGE_FRAMES, Clock, StageClock
+from engine.trace import NONE, SLICE_FIELDS, Ring
+from engine.work_clock import HostClock, waiting
+from tests.support.frames import ListReader
 
 
 def test_percentiles_leave_out_both_edges_of_a_run() -> None:
@@ -41,3 +46,18 @@ def test_the_report_has_every_stage_in_the_chains_order() -> None:
     assert [row.stage for row in report.stages] == ["decode", "enhance", "encode"]
     assert report.frames_per_second == 25
     assert report.to_json()["stages"][1]["stage"] == "enhance"
+
+
+def test_waiting_for_a_device_is_no_work_of_the_host() -> None:
+    stage, slices, frame = StageClock("decode"), Ring(len(SLICE_FIELDS), 4), next(ListReader(1).frames())
+    clock = HostClock(stage, slices)
+    for waited, worked in ((0.05, 0.0), (0.0, 0.03)):
+        clock.begin()
+        with waiting():
+            time.sleep(waited)
+        time.sleep(worked)
+        ended = clock.end(NONE, frame)
+        begin, end = slices.rows()[-1][:2]
+        assert end == ended
+        assert worked * 1e9 <= end - begin < (worked + 0.02) * 1e9
+    assert 0.03e9 <= stage.total_ns < 0.05e9

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from engine.media.layout import LAYOUTS
 
+READ_IN_LINES = 128
+"""Bytes of device memory."""
+
 Block = npt.NDArray[np.uint8]
 """uint8 (bytes,)."""
 
@@ -38,13 +41,13 @@ class BlockShape:
 
     pix_fmt : one of `LAYOUTS`
     width, height : of the picture
-    pitch_multiple : bytes that every row is a multiple of; memory is read in lines of 128
+    pitch_multiple : bytes that every row is a multiple of
     """
 
     pix_fmt: str
     width: int
     height: int
-    pitch_multiple: int = 128
+    pitch_multiple: int = READ_IN_LINES
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:

@@ -19,6 +19,7 @@ from engine.media.layout import coded_format, layout_or_stand_in
 from engine.media.upright import orientation_of
 from engine.pool import Lease
 from engine.types import FrameSpec
+from engine.work_clock import waiting
 
 PREPARED_BUFFERS = 12
 """Until somebody says how many frames can be out: what is on the way to, and within, the first stage."""
@@ -83,7 +84,8 @@ class DeviceDelivery:
         before, event = self._held[self._turn]
         if before is not None and not event.has_come:
             self._waits += 1
-            event.synchronize()
+            with waiting():
+                event.synchronize()
         self._held[self._turn] = (picture, event)
         self._turn = (self._turn + 1) % len(self._held)
         return event
@@ -157,7 +159,8 @@ class _Carrier:
                 self._earlier_waits = self.waits + 1
                 idle = self._device.event()
                 self._stream.record(idle)
-                idle.synchronize()
+                with waiting():
+                    idle.synchronize()
             self._ring = PageLockedRing(self._device, [(nbytes,)], np.uint8)
             self._surface = self._device.empty((nbytes,), np.uint8)
             self._nbytes = nbytes

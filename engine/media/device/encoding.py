@@ -33,7 +33,7 @@ _REASONS: Mapping[type[Exception], str] = {
 class EncoderChoice:
     """Where a film is to be coded.
 
-    border : FFmpeg on the device that the writer's frames lie on; None: they come to the host
+    border : FFmpeg on the device, where that is to encode
     codec : the device's; None where the processor's encodes all the same
     notice : why it is not the device although there is one; None: nothing to be said
     """

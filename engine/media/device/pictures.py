@@ -10,19 +10,25 @@ from av.video.frame import PictureType
 
 from engine.device.base import Device, Stream
 from engine.device.operators import Operators
-from engine.device.pool import DeviceLease, DevicePool, current_stream, device_planes, on_device, work_on
+from engine.device.pool import DeviceLease, DevicePool, current_stream, work_on
 from engine.frame import Frame
 from engine.media.color import FFMPEG_OF_MATRIX, FFMPEG_OF_RANGE
+from engine.media.device.blocks import READ_IN_LINES
 from engine.media.device.border import Border
 from engine.media.device.lending import LentPlane
 from engine.media.device.writing import SurfaceWriter
 from engine.media.pictures import CodedPicture, PictureRing, coded_time
 from engine.types import FrameFlags, FrameSpec
+from engine.work_clock import waiting
 
 PREPARED_SURFACES = 14
 """Surfaces that NVENC may hold at once with two B-frames, and what is being filled."""
 MOST_SURFACES = 64
 """As many as FFmpeg keeps registered with NVENC."""
+
+_PITCH_MULTIPLE = 256
+"""Bytes; NVENC wants 4. It is given one address and one pitch, and looks for the chroma right behind the last row of
+luma, whatever the picture says of it: where `BlockShape` puts it for a semi-planar picture of even size."""
 
 
 class Pictures(Protocol):
@@ -57,10 +63,9 @@ class DevicePictures:
         self._border, self._coded, self._start = border, coded, spec.start
         self.stream: Stream | None = device.stream(urgent=True)  # the encoder must not starve
         self._stream = self.stream
-        self._write = SurfaceWriter(Operators(device, self._stream), spec, coded)
-        self.pool = DevicePool(
-            device, self._write.surface.shape, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES, pooled=False
-        )
+        self._write = SurfaceWriter(Operators(device, self._stream), spec, coded, pitch_multiple=_PITCH_MULTIPLE)
+        surface = (self._write.surface.nbytes,)
+        self.pool = DevicePool(device, surface, np.uint8, prepare=PREPARED_SURFACES, limit=MOST_SURFACES, pooled=False)
         self._surfaces: dict[int, _LentSurface] = {}
         self._returned: deque[_LentSurface] = deque()
 
@@ -136,13 +141,13 @@ class _LentSurface:
     ) -> None:
         self.lease = lease
         self._border, self._returned, self._out = border, returned, 0
-        shape, address, device = writer.surface, lease.planes.pointer, border.dlpack_device
-        dtype = np.uint8 if shape.sample_bytes == 1 else np.uint16
-        pitch = shape.pitch // shape.sample_bytes
+        address, device, dtype = lease.planes.pointer, border.dlpack_device, writer.surface.dtype
+        luma, chroma = writer.surface.planes
+        pitch = luma.pitch // dtype.itemsize
         half = coded.height // 2, coded.width // 2, 2
         self._planes = (
             LentPlane(address, (coded.height, coded.width), (pitch, 1), dtype, device, self._give_back),
-            LentPlane(address + shape.chroma_at, half, (pitch, 2, 1), dtype, device, self._give_back),
+            LentPlane(address + chroma.at, half, (pitch, 2, 1), dtype, device, self._give_back),
         )
 
     def lend(self, pix_fmt: str) -> av.VideoFrame:
@@ -157,33 +162,50 @@ class _LentSurface:
 
 
 class BroughtDown:
-    """Pictures for an encoder of the processor, of frames that lie on a device.
+    """Fills the pictures of an encoder on the processor from frames on a device: their codes come down, a `Convert`.
+
+    There is one surface and one block of page-locked memory, since the host waits for each picture where it is needed.
 
     Parameters
     ----------
     device : where the frames lie
+    coded : of the pictures to be filled, which are of the frames' size
     spec : of the frames
-    pictures : makes pictures of frames in the host's memory
+
+    Attributes
+    ----------
+    stream : that must have waited for a frame's pixels
     """
 
-    def __init__(self, device: Device, spec: FrameSpec, pictures: PictureRing) -> None:
-        self._device, self._pictures = device, pictures
-        self.stream: Stream | None = device.stream(urgent=True)
-        self._stream = self.stream
+    def __init__(self, device: Device, coded: CodedPicture, spec: FrameSpec) -> None:
+        self._device = device
+        self.stream = device.stream(urgent=True)  # the encoder must not starve
+        operators = Operators(device, self.stream)
+        self._write = SurfaceWriter(operators, spec, coded, pitch_multiple=READ_IN_LINES)
+        nbytes = self._write.surface.nbytes
+        self._surface, self._block = device.empty((nbytes,), np.uint8), device.pinned((nbytes,), np.uint8)
         self._copied = device.event()
-        self._pixels = device.pinned(spec.pixels_shape, np.float32)
-        shape = spec.chroma_shape
-        self._chroma = None if shape is None else device.pinned(shape, np.float32)
 
-    def fill(self, frame: Frame) -> av.VideoFrame:
-        """Copy the frame to the host and return its picture."""
-        work_on(self._stream)
-        self._device.download(device_planes(frame), self._pixels, self._stream)
-        if self._chroma is not None and frame.chroma is not None:
-            self._device.download(on_device(frame.chroma), self._chroma, self._stream)
-        self._stream.record(self._copied)
-        self._copied.synchronize()
-        chroma = None if frame.chroma is None else self._chroma
-        return self._pictures.fill(
-            replace(frame, pixels=self._pixels, chroma=chroma, leases=(), original_leases=(), motion=None)
-        )
+    def __call__(self, frame: Frame, out: av.VideoFrame) -> None:
+        """Fill the picture; the host waits until the device is done with the frame, which may be released then."""
+        work_on(self.stream)
+        self._write(frame, self._surface)
+        self._device.download(self._surface, self._block, self.stream)
+        self.stream.record(self._copied)
+        with waiting():
+            self._copied.synchronize()
+        self._write.surface.copy_out(self._block, out)
+
+
+def brought_down(device: Device, coded: CodedPicture, spec: FrameSpec, *, threads: int) -> PictureRing:
+    """Return pictures for an encoder on the processor, of frames that lie on a device.
+
+    Parameters
+    ----------
+    device : where the frames lie
+    coded : of the pictures
+    spec : of the frames
+    threads : of the encoder
+    """
+    convert = BroughtDown(device, replace(coded, width=spec.width, height=spec.height), spec)
+    return PictureRing(coded, spec, threads=threads, convert=convert, stream=convert.stream)

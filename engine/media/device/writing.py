@@ -1,8 +1,6 @@
-"""Planes of the chain as an encoder's surface: codes, chroma and dither by one launch."""
+"""Planes of the chain as an encoder's picture on a device: codes, chroma and dither by one launch."""
 
 from dataclasses import dataclass
-
-import numpy as np
 
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
@@ -12,43 +10,12 @@ from engine.frame import Frame
 from engine.media.chroma import SITINGS
 from engine.media.codes import scales
 from engine.media.color import COEFFICIENTS, luma_matrix
-from engine.media.layout import LAYOUTS
+from engine.media.device.blocks import BlockShape
+from engine.media.layout import LAYOUTS, Layout
 from engine.media.pictures import CodedPicture
 from engine.types import FrameSpec, PixelFormat
 
 KERNEL, LAB_KERNEL = "write_ycbcr", "write_ycbcr_of_lab"
-_PITCH_MULTIPLE = 256
-"""Bytes; NVENC wants 4, memory is read in lines of 128."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SurfaceShape:
-    """How a semi-planar 4:2:0 surface lies in memory: luma, and right behind its last row the chroma.
-
-    NVENC is given one address and one pitch, and looks for the chroma there, whatever the picture says of it.
-
-    width, height : even
-    sample_bytes : 1 or 2
-    """
-
-    width: int
-    height: int
-    sample_bytes: int
-
-    @property
-    def pitch(self) -> int:
-        """Bytes from row to row."""
-        return -(-self.width * self.sample_bytes // _PITCH_MULTIPLE) * _PITCH_MULTIPLE
-
-    @property
-    def chroma_at(self) -> int:
-        """Bytes from the first luma sample to the first chroma sample."""
-        return self.pitch * self.height
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and bytes of the memory."""
-        return self.height + self.height // 2, self.pitch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,29 +37,38 @@ class SurfaceWriter:
     ----------
     operators : starts the kernels
     spec : of the frames
-    coded : of the surfaces; larger than the frames by one column or row where their size is odd
+    coded : of the surfaces, in Y'CbCr or grey; those in 4:2:0 may be larger than the frames by one column or row
+    pitch_multiple : bytes that a surface's rows are a multiple of
+
+    Attributes
+    ----------
+    surface : how they lie in memory
     """
 
-    def __init__(self, operators: Operators, spec: FrameSpec, coded: CodedPicture) -> None:
+    def __init__(self, operators: Operators, spec: FrameSpec, coded: CodedPicture, *, pitch_multiple: int) -> None:
         layout = LAYOUTS[coded.pix_fmt]
-        size = np.dtype(layout.sample).itemsize
-        self.surface = SurfaceShape(width=coded.width, height=coded.height, sample_bytes=size)
+        self.surface = BlockShape(
+            pix_fmt=coded.pix_fmt, width=coded.width, height=coded.height, pitch_multiple=pitch_multiple
+        )
         self._operators, self._spec = operators, spec
-        self._is_lab = spec.format is PixelFormat.LAB
-        luma, chroma, _ = scales(layout, coded.color.range)
+        self._components = len(layout.components)
+        self._is_lab = spec.format is PixelFormat.LAB and self._components == 3
+        self._shifts = layout.shift_x, layout.shift_y
         weights = COEFFICIENTS[luma_matrix(coded.color, spec.height)]
         siting_x, siting_y = SITINGS[coded.color.chroma_location]
-        cb, cr = (self.surface.chroma_at + part.offset * size for part in layout.components[1:])
+        all_scales = scales(layout, coded.color.range)
+        luma, chroma = all_scales[0], all_scales[-1]
+        (_, luma_step, luma_pitch), (cb_at, chroma_step, chroma_pitch), (cr_at, _, _) = _places(self.surface, layout)
         self._coding: dict[str, int | float] = {
-            "sample_bytes": size,
+            "sample_bytes": self.surface.dtype.itemsize,
             "code_shift": layout.shift,
             "dither": int(layout.bits == 8),
-            "luma_step": size,
-            "luma_pitch_bytes": self.surface.pitch,
-            "cb_at": cb,
-            "cr_at": cr,
-            "chroma_step": 2 * size,
-            "chroma_pitch_bytes": self.surface.pitch,
+            "luma_step": luma_step,
+            "luma_pitch_bytes": luma_pitch,
+            "cb_at": cb_at,
+            "cr_at": cr_at,
+            "chroma_step": chroma_step,
+            "chroma_pitch_bytes": chroma_pitch,
             "siting_x": siting_x,
             "siting_y": siting_y,
             "kr": weights.kr,
@@ -112,6 +88,11 @@ class SurfaceWriter:
     def __call__(self, frame: Frame, out: DeviceArray) -> None:
         """Give the kernels to the stream; the frame is to be held until the stream has come there.
 
+        Parameters
+        ----------
+        frame : on the device
+        out : uint8 (bytes,), as many as `surface` has
+
         Raises
         ------
         PixelFormatError
@@ -119,7 +100,8 @@ class SurfaceWriter:
         """
         width, height = self._spec.width, self._spec.height
         pixels = view(device_planes(frame))
-        domain = (width + 1) // 2, (height + 1) // 2, 1
+        shift_x, shift_y = self._shifts
+        domain = -(-width >> shift_x), -(-height >> shift_y), 1
         if self._is_lab:
             if frame.chroma is None:
                 raise PixelFormatError(f"frame {frame.index}: got lab without chroma; wanted ab planes at half size")
@@ -135,12 +117,12 @@ class SurfaceWriter:
                 pitch=pixels.pitch,
                 **ab.strides("ab_"),
                 luma_at=0,
-                shift_x=1,
-                shift_y=1,
+                shift_x=shift_x,
+                shift_y=shift_y,
                 **self._coding,
             )
         else:
-            self._write(pixels, out, domain, width=width, height=height, components=3, shift=1, at=0)
+            self._write(pixels, out, domain, width=width, height=height, components=self._components, at=0)
         for patch in self._patches:
             first = patch.from_y * pixels.pitch + patch.from_x
             left = (pixels.planes * pixels.plane - first,)
@@ -151,9 +133,9 @@ class SurfaceWriter:
                 width=patch.width,
                 **pixels.strides(),
             )
-            at = patch.to_y * self.surface.pitch + patch.to_x * self.surface.sample_bytes
+            at = patch.to_y * self.surface.planes[0].pitch + patch.to_x * self.surface.dtype.itemsize
             size = patch.width, patch.height
-            self._write(part, out, (*size, 1), width=size[0], height=size[1], components=1, shift=0, at=at)
+            self._write(part, out, (*size, 1), width=size[0], height=size[1], components=1, at=at)
 
     def _write(
         self,
@@ -164,9 +146,9 @@ class SurfaceWriter:
         width: int,
         height: int,
         components: int,
-        shift: int,
         at: int,
     ) -> None:
+        shift_x, shift_y = self._shifts if components == 3 else (0, 0)
         self._operators.run(
             KERNEL,
             domain,
@@ -183,10 +165,22 @@ class SurfaceWriter:
             out_height=height,
             components=components,
             luma_at=at,
-            shift_x=shift,
-            shift_y=shift,
+            shift_x=shift_x,
+            shift_y=shift_y,
             **self._coding,
         )
+
+
+def _places(surface: BlockShape, layout: Layout) -> list[tuple[int, int, int]]:
+    """Return of Y', Cb and Cr the bytes before the first sample, from one to the next, and from row to row.
+
+    Of grey all three are Y'.
+    """
+    size, places = surface.dtype.itemsize, list[tuple[int, int, int]]()
+    for component in layout.components:
+        plane = surface.planes[component.plane]
+        places.append((plane.at + component.offset * size, component.step * size, plane.pitch))
+    return places if len(places) == 3 else places * 3
 
 
 def _patches(width: int, height: int, coded_width: int, coded_height: int) -> tuple[_Patch, ...]:

@@ -116,6 +116,7 @@ def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(
     skip_what_this_gpu_lacks(writer.report.notices)
     pipeline.run()
     assert reader.is_on_device
+    assert reader.notices == []
     assert writer.device is border.device
     here = open_writer(tmp_path / "here.mkv", WriteJob(settings=replace(settings, encoder="software"), source=film))
     again = Pipeline(FilmReader(film, format=PixelFormat.RGB), [], here, cores=1)
@@ -125,6 +126,41 @@ def test_from_nvdec_to_nvenc_a_film_keeps_times_pictures_and_tracks(
     beside_pictures = [facts for facts in track_facts(target) if facts.kind != "video"]
     assert beside_pictures == [facts for facts in track_facts(tmp_path / "here.mkv") if facts.kind != "video"]
     assert likeness(target, film) > 35.0
+
+
+CARRIED = [*CODED, ("libx264", "yuv422p"), ("libx264", "yuv444p"), ("ffv1", "gray"), ("ffv1", "gbrp10le")]
+
+
+@pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
+@pytest.mark.parametrize(("codec", "pix_fmt"), CARRIED)
+def test_what_the_processor_decodes_goes_up_as_codes(tmp_path, device, border, codec, pix_fmt, format):
+    path = write_film(tmp_path / "a.mkv", scene(60, *SIZE), codec=codec, pix_fmt=pix_fmt)
+    _, _, wanted = read_on_host(path, format)
+    settings = InputSettings(decoder="software")
+    with FilmReader(path, settings=settings, format=format, border=border) as reader:
+        reader.prepare(60)
+        frames = list(reader.frames())  # all under way at once: what is copied too late shows in another's place
+        stream, host = device.stream(), np.empty(reader.spec.pixels_shape, np.float32)
+        for frame, picture in zip(frames, wanted, strict=True):
+            assert frame.ready is not None
+            frame.ready.wait(stream)
+            device.download(device_planes(frame), host, stream)
+            stream.synchronize()
+            np.testing.assert_allclose(host, picture, rtol=0, atol=1e-5)
+            frame.release()
+
+
+@pytest.mark.parametrize("codec", ["h264", "ffv1", "prores"])
+def test_what_the_processor_codes_comes_down_as_codes(tmp_path, border, codec):
+    film = write_film(tmp_path / "film.mkv", scene(60, *SIZE))
+    settings = OutputSettings(codec=codec, quality=100, encoder="software")
+    for name, where in (("there", border), ("here", None)):
+        writer = open_writer(tmp_path / f"{name}.mkv", WriteJob(settings=settings, border=where))
+        pipeline = Pipeline(FilmReader(film, format=PixelFormat.RGB, border=where), [], writer, cores=1)
+        pipeline.open()
+        pipeline.run()
+    assert picture_times(tmp_path / "there.mkv") == picture_times(tmp_path / "here.mkv")
+    assert likeness(tmp_path / "there.mkv", tmp_path / "here.mkv") > 50.0
 
 
 @pytest.mark.parametrize("codec", DEVICE_CODECS)

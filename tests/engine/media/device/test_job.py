@@ -1,5 +1,6 @@
 """A whole job on a device: the chain begins and ends where reader and writer have their frames."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,18 +12,20 @@ import engine.job as job_module
 from engine.chain import build_chain
 from engine.device.pool import work_on
 from engine.errors import ConfigError
-from engine.job import Job, JobReport
+from engine.job import Job, JobPlan, JobReport
+from engine.media.device.delivery import PREPARED_BUFFERS
 from engine.settings import (
     ColorizeSettings,
     EnhanceSettings,
     InputSettings,
     InterpolateSettings,
     OutputSettings,
+    RuntimeSettings,
     Settings,
 )
 from tests.support.device_chain import virtual_queues
 from tests.support.device_films import SimulatedBorder, simulated_decoder, simulated_encoder
-from tests.support.films import write_film
+from tests.support.films import Shape, write_film
 from tests.support.quick_inspect import QuickDevice
 from tests.support.reading import scene
 from tests.support.simulated_backend import SimulatedBackend
@@ -74,10 +77,51 @@ def test_a_job_on_a_device_makes_the_film_of_the_processors_job(tmp_path, monkey
     assert there.notices == here.notices
     assert there.losses == here.losses
     assert {"nvdec", "read_ycbcr", "write_ycbcr"} <= {piece.name for piece in device.slices}
-    assert picture_times(tmp_path / "there.mp4") == picture_times(tmp_path / "here.mp4")
-    with av.open(str(tmp_path / "there.mp4")) as first, av.open(str(tmp_path / "here.mp4")) as second:
+    nearly_same(tmp_path / "there.mp4", tmp_path / "here.mp4")
+
+
+def nearly_same(made: Path, wanted: Path) -> None:
+    assert picture_times(made) == picture_times(wanted)
+    with av.open(str(made)) as first, av.open(str(wanted)) as second:
         for one, other in zip(first.decode(video=0), second.decode(video=0), strict=True):
             assert np.abs(one.to_ndarray().astype(int) - other.to_ndarray().astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("streams", ["stage", "one"])
+def test_a_film_that_the_processor_decodes_and_codes_makes_the_same_film(tmp_path, monkeypatch, streams):
+    film = write_film(tmp_path / "film.mp4", scene(24, 62, 46), rate=24, shape=Shape(rotation=90))
+    device = QuickDevice(seed=4)
+    settings = replace(
+        PLAIN,
+        input=InputSettings(decoder="software"),
+        output=OutputSettings(codec="h264", encoder="software"),
+        runtime=RuntimeSettings(streams=streams),
+    )
+
+    def restore(target: Path) -> tuple[Job, JobPlan, JobReport]:
+        job = Job(film, target, settings)
+        plan = job.open()
+        return job, plan, job.run()
+
+    with simulated_encoder():
+        _, _, here = restore(tmp_path / "here.mp4")
+        monkeypatch.setattr(job_module, "open_backend", lambda settings: SimulatedBackend(device))
+        monkeypatch.setattr(job_module, "border_of", lambda device: SimulatedBorder(device))
+        with virtual_queues(device):
+            job, plan, there = restore(tmp_path / "there.mp4")
+    work_on(None)
+    assert there.notices == here.notices
+    assert there.losses == here.losses
+    nearly_same(tmp_path / "there.mp4", tmp_path / "here.mp4")
+    assert ("upload" in plan.stages) == (streams == "one")  # where the film is inspected on the host
+    assert "download" not in plan.stages
+    reader = job._reader
+    assert reader is not None
+    assert reader._pool.on_loan == 0
+    if streams == "stage":
+        assert reader._pool.allocated == max(job._chain.frames_of_reader, PREPARED_BUFFERS)
+        copies = sum(piece.name == "upload" for piece in device.slices)
+        assert copies == there.run.frames_in == 24
 
 
 def test_what_was_not_done_on_the_device_is_in_the_report(tmp_path, monkeypatch):
