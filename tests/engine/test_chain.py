@@ -13,8 +13,8 @@ import engine.chain as chain_module
 from engine.chain import Chain, build_chain, open_backend
 from engine.errors import ConfigError, NoDeviceError
 from engine.frame import Frame
-from engine.model import Model, find_model
 from engine.media.reader import FilmReader
+from engine.model import Model, find_model
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
 from engine.settings import (
@@ -31,8 +31,8 @@ from engine.stages.upload import Upload
 from engine.types import PixelFormat
 from tests.support.chain import film_spec
 from tests.support.device_chain import Keeper, Pictures, moving, run_pipeline, virtual_queues
-from tests.support.faces import YUNET, ScriptedFaces, face_at, painting_face, scripted_detector
 from tests.support.device_films import SimulatedBorder
+from tests.support.faces import YUNET, ScriptedFaces, face_at, painting_face, scripted_detector
 from tests.support.films import write_film
 from tests.support.quick_inspect import QuickDevice
 from tests.support.reading import scene

@@ -133,7 +133,9 @@ CARRIED = [*CODED, ("libx264", "yuv422p"), ("libx264", "yuv444p"), ("ffv1", "gra
 
 @pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.RGB])
 @pytest.mark.parametrize(("codec", "pix_fmt"), CARRIED)
-def test_what_the_processor_decodes_goes_up_as_codes(tmp_path, device, border, codec, pix_fmt, format):
+def test_what_the_processor_decodes_goes_up_as_codes(
+    tmp_path: Path, device: CudaDevice, border: CudaBorder, codec: str, pix_fmt: str, format: PixelFormat
+) -> None:
     path = write_film(tmp_path / "a.mkv", scene(60, *SIZE), codec=codec, pix_fmt=pix_fmt)
     _, _, wanted = read_on_host(path, format)
     settings = InputSettings(decoder="software")
@@ -151,7 +153,7 @@ def test_what_the_processor_decodes_goes_up_as_codes(tmp_path, device, border, c
 
 
 @pytest.mark.parametrize("codec", ["h264", "ffv1", "prores"])
-def test_what_the_processor_codes_comes_down_as_codes(tmp_path, border, codec):
+def test_what_the_processor_codes_comes_down_as_codes(tmp_path: Path, border: CudaBorder, codec: str) -> None:
     film = write_film(tmp_path / "film.mkv", scene(60, *SIZE))
     settings = OutputSettings(codec=codec, quality=100, encoder="software")
     for name, where in (("there", border), ("here", None)):
