@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -113,6 +113,7 @@ class JobReport:
             "notices": list(self.notices),
             "latency": self.run.latency.to_json(),
             "thread_split": dict(self.run.thread_split),
+            "lanes": {stage: asdict(choice) for stage, choice in self.run.lanes.items()},
             "provenance": plain(self.provenance),
         }
 

@@ -59,9 +59,9 @@ class CountingClock(StageClock):
         self.latest_ns = 0
         self._histogram = histogram
 
-    def add(self, duration_ns: int) -> None:
+    def add(self, duration_ns: int, worked_ns: int | None = None) -> None:
         """Count one frame put out after `duration_ns` of work."""
-        super().add(duration_ns)
+        super().add(duration_ns, worked_ns)
         self.latest_ns = duration_ns
         self._histogram.add(duration_ns)
 

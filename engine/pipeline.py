@@ -68,7 +68,7 @@ class Pipeline:
         logs = [None] * (len(names) - 1) if trace is None else trace.queues
         self._queues = [FrameQueue(queue_frames, log) for log in logs]
         self._ends = ends
-        self._streams: dict[str, Stream] = {}
+        self._streams: dict[str, Sequence[Stream]] = {}
         self._device_clocks: dict[str, DeviceClock] = {}
         self._work_clocks: dict[str, WorkClock] = {}
         self._errors: list[BaseException] = []
@@ -101,9 +101,9 @@ class Pipeline:
             self._writer.open(spec)
         except BaseException:
             for stage in self._stages:
-                if stage.stream is not None:
+                for stream in _streams_of(stage):
                     with suppress(DeviceError):  # the error that brought us here is the one to tell
-                        stage.stream.synchronize()
+                        stream.synchronize()
             for close in (*(stage.close for stage in opened), self._reader.close):
                 with suppress(DeviceError):
                     close()
@@ -174,17 +174,17 @@ class Pipeline:
 
     def _lay_clocks(self) -> None:
         """Measure from now on, by the clocks that are there now: metrics put their own in place of an open chain's."""
-        places = {stage.name: (stage.device, stage.stream) for stage in self._stages}
-        places["encode"] = (self._writer.device, self._writer.stream)
+        places = {stage.name: (stage.device, _streams_of(stage)) for stage in self._stages}
+        places["encode"] = (self._writer.device, _streams_of(self._writer))
         for name, clock in self.clock.stages.items():
             slices = None if self.trace is None else self.trace.slices[name]
-            device, stream = places.get(name, (None, None))
-            if stream is not None:
-                self._streams[name] = stream
-            if device is None or stream is None:
+            device, streams = places.get(name, (None, ()))
+            if streams:
+                self._streams[name] = streams
+            if device is None or not streams:
                 self._work_clocks[name] = HostClock(clock, slices)
                 continue
-            self._device_clocks[name] = device_clock = DeviceClock(device, stream, clock, slices)
+            self._device_clocks[name] = device_clock = DeviceClock(device, streams[0], clock, slices)
             self._work_clocks[name] = device_clock
             if slices is not None:
                 device_clock.start()
@@ -206,7 +206,8 @@ class Pipeline:
             if self.trace is not None:
                 self.trace.work_in(name)
             self._enter_devices()
-            work_on(self._streams.get(name), self._device_clocks.get(name))
+            streams = self._streams.get(name, ())
+            work_on(streams[0] if streams else None, self._device_clocks.get(name), streams)
             work()
         except Aborted:
             pass
@@ -251,17 +252,15 @@ class Pipeline:
             failures={stage.name: dict(stage.failures.by_cause) for stage in self._stages if stage.failures.total},
             queue_waits=waits,
             thread_split=self.thread_split,
+            lanes={stage.name: stage.lane_choice for stage in self._stages if stage.lane_choice is not None},
         )
 
     def _drain_streams(self) -> None:
         """Wait until no device works on the stages' memory any more; then what they hold may go."""
-        for name, stream in self._streams.items():
-            try:
-                stream.synchronize()
-            except DeviceError as error:
-                self._errors.append(error)
-                continue
-            if name in self._device_clocks:
+        for name, streams in self._streams.items():
+            errors = [error for stream in streams for error in _errors_of(stream.synchronize)]
+            self._errors += errors
+            if not errors and name in self._device_clocks:
                 self._device_clocks[name].collect()
 
     def _read(self) -> None:
@@ -279,17 +278,28 @@ class Pipeline:
         while (frame := incoming.get()) is not None:
             taken += 1
             with _released_on_error(frame):
-                _await_pixels(frame, stage.stream)
                 if FrameFlags.SCENE_CUT in frame.flags:
                     for made in self._timed(stage.name, stage.flush(frame.time), taken):
                         _hand_over(made, out)
                     stage.reset()
+                self._turn(stage)
+                _await_pixels(frame, stage.stream)
             end = _end_of(frame)
             for made in self._timed(stage.name, stage.push(frame), taken):
                 _hand_over(made, out)
         for made in self._timed(stage.name, stage.flush(end)):
             _hand_over(made, out)
         out.put(None)
+
+    def _turn(self, stage: Stage) -> None:
+        """Let a stage with two lanes work in the next one."""
+        if len(stage.streams) < 2:
+            return
+        stage.turn()
+        assert stage.stream is not None
+        clock = self._device_clocks[stage.name]
+        clock.turn(stage.stream)
+        work_on(stage.stream, clock, stage.streams)
 
     def _write(self) -> None:
         incoming, work_clock, taken = self._queues[-1], self._work_clocks["encode"], 0
@@ -367,6 +377,12 @@ def _released_on_error(frame: Frame) -> Generator[None]:
     except BaseException:
         frame.release()
         raise
+
+
+def _streams_of(worker: Stage | Writer) -> Sequence[Stream]:
+    """Return what a stage or a writer gives work to, the one that it begins with first; none on the host."""
+    lanes = worker.streams if isinstance(worker, Stage) else ()
+    return lanes or (() if worker.stream is None else (worker.stream,))
 
 
 def _end_of(frame: Frame) -> Fraction | None:

@@ -1,9 +1,10 @@
 """What a run tells: where it stands, and what it did."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
+from engine.device.lanes import LaneChoice
 from engine.timing import LatencyReport
 
 
@@ -28,6 +29,7 @@ class RunReport:
 
     failures : stage → cause → frames passed through unchanged
     queue_waits : stage → seconds its thread waited for frames to come in
+    lanes : stage that could have two frames in flight on a device → how many it had, and why
     """
 
     frames_in: int
@@ -36,6 +38,7 @@ class RunReport:
     failures: Mapping[str, Mapping[str, int]]
     queue_waits: Mapping[str, float]
     thread_split: Mapping[str, int]
+    lanes: Mapping[str, LaneChoice] = field(default_factory=dict[str, LaneChoice])
 
     @property
     def failed_frames(self) -> int:

@@ -16,7 +16,7 @@ class StageLatency:
     """How long one stage works, milliseconds a frame that it put out.
 
     frames : put out by the stage, all of them
-    total_seconds : of work, all frames
+    total_seconds : in which the stage worked; where it works on two frames at once, less than the sum of their times
     """
 
     stage: str
@@ -66,11 +66,15 @@ class StageClock:
         self.threads = 1
         self._ring: npt.NDArray[np.int64] = np.zeros(capacity, np.int64)
 
-    def add(self, duration_ns: int) -> None:
-        """Count one frame put out after `duration_ns` of work."""
+    def add(self, duration_ns: int, worked_ns: int | None = None) -> None:
+        """Count one frame put out after `duration_ns` of work.
+
+        `worked_ns` is by how much that made the stage's own time longer, less where another frame was worked on
+        meanwhile; None: as much.
+        """
         self._ring[self.frames % len(self._ring)] = duration_ns
         self.frames += 1
-        self.total_ns += duration_ns
+        self.total_ns += duration_ns if worked_ns is None else worked_ns
 
     def add_idle(self, duration_ns: int) -> None:
         """Count work after which no frame came out."""

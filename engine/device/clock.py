@@ -1,5 +1,6 @@
 """How long a stage's work takes on the device, and when, by pairs of events that nobody waits for."""
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -28,9 +29,11 @@ class _Piece:
 
 
 class DeviceClock:
-    """Measures pieces of one stream's work. The numbers come a little late, when the events have come.
+    """Measures pieces of one stage's work. The numbers come a little late, when the events have come.
 
-    A piece is made of stretches: while the stream waits for a buffer, the stage does not work.
+    A piece is made of stretches: while the stream waits for a buffer, the stage does not work. Pieces of a stage that
+    works in two streams overlap: each lasts as long as it does in its own, and what the stage worked in all counts
+    every moment once.
 
     Parameters
     ----------
@@ -47,12 +50,17 @@ class DeviceClock:
         self._given = 0
         self._anchor: Stretch = self._stretch()
         self._anchor_ns = 0
+        self._reached = -math.inf  # until when work was counted, seconds after the anchor; before any: ever
 
     def start(self) -> None:
         """Lay the device's clock beside the host's, while the stream has nothing to do."""
         self._stream.record(self._anchor[0])
         self._anchor[0].synchronize()
         self._anchor_ns = time.perf_counter_ns()
+
+    def turn(self, stream: Stream) -> None:
+        """Measure in another of the stage's streams from the next piece on."""
+        self._stream = stream
 
     def begin(self) -> int:
         """Let the next piece begin where the stream is now; return the host's time, nanoseconds."""
@@ -85,25 +93,29 @@ class DeviceClock:
         """Count the pieces that are done."""
         while self._open and self._open[0].stretches[-1][1].has_come:
             piece = self._open.popleft()
-            duration = _ns(sum(end.seconds_since(begin) for begin, end in piece.stretches))
+            first, lasted, worked = piece.stretches[0], 0.0, 0.0
+            if self._slices is not None or self._reached > -math.inf:
+                self._move_anchor(first[0])
+            for begin, end in piece.stretches:
+                start, stop = begin.seconds_since(first[0]), end.seconds_since(first[0])
+                lasted += stop - start
+                worked += max(0.0, stop - max(start, self._reached))
+                self._reached = max(self._reached, stop)
             if piece.gave_frame:
-                self._clock.add(duration)
+                self._clock.add(_ns(lasted), _ns(worked))
             else:
-                self._clock.add_idle(duration)
+                self._clock.add_idle(_ns(worked))
             if self._slices is not None:
-                self._tell(piece, self._slices, duration)
+                end_ns = self._anchor_ns + _ns(piece.stretches[-1][1].seconds_since(first[0]))
+                self._slices.add(end_ns - _ns(worked), end_ns, *piece.row)
+            piece.stretches[0], self._anchor = self._anchor, first
             self._free.extend(piece.stretches)
 
-    def _tell(self, piece: _Piece, slices: Ring, duration: int) -> None:
-        """Put a piece into the trace: as long as the stream worked, and ending when it ended.
-
-        The piece's beginning becomes the anchor, since CUDA tells long times coarsely.
-        """
-        first = piece.stretches[0]
-        begin = self._anchor_ns + _ns(first[0].seconds_since(self._anchor[0]))
-        end = begin + _ns(piece.stretches[-1][1].seconds_since(first[0]))
-        slices.add(end - duration, end, *piece.row)
-        piece.stretches[0], self._anchor, self._anchor_ns = self._anchor, first, begin
+    def _move_anchor(self, event: Event) -> None:
+        """Reckon from an event on, the beginning of a piece, since CUDA tells long times coarsely."""
+        moved = event.seconds_since(self._anchor[0])
+        self._anchor_ns += _ns(moved)
+        self._reached -= moved
 
     def _stretch(self) -> Stretch:
         return self._device.event(timed=True), self._device.event(timed=True)

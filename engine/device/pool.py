@@ -17,15 +17,17 @@ from engine.types import Planes
 _thread = threading.local()
 
 
-def work_on(stream: Stream | None, clock: DeviceClock | None = None) -> None:
-    """Say which stream this thread gives its work to; the pipeline says it once for each stage's thread.
+def work_on(stream: Stream | None, clock: DeviceClock | None = None, lanes: Sequence[Stream] = ()) -> None:
+    """Say which stream this thread gives its work to; the pipeline says it for each stage's thread.
 
     Parameters
     ----------
     stream : it; None: this thread gives no work to a device
     clock : pauses while the stream waits for a buffer
+    lanes : of a thread that gives work to several streams in turn: all of them
     """
     _thread.stream, _thread.clock = stream, clock
+    _thread.lanes = lanes if lanes or stream is None else (stream,)
 
 
 def current_stream() -> Stream | None:
@@ -69,10 +71,14 @@ class DeviceLease(Lease):
         self._pending.clear()
 
     def leave(self) -> None:
-        """Note how far this holder's stream must come before the buffer may be written again."""
-        stream = current_stream()
-        if stream is None:
-            return  # a thread that gives no work to the device has none to be waited for
+        """Note how far this holder's streams must come before the buffer may be written again.
+
+        A thread that gives no work to the device has none to be waited for.
+        """
+        for stream in getattr(_thread, "lanes", ()):
+            self._leave(stream)
+
+    def _leave(self, stream: Stream) -> None:
         event = self._left.get(stream.handle)
         if event is None:
             event = self._left[stream.handle] = self._device.event()

@@ -188,8 +188,8 @@ def _runs(stage: Stage, sessions: Sequence[SurveySession], synthesized: Fraction
     made: list[ModelRun] = []
     for number, session in enumerate(sessions):
         model, runs = session.model, 1.0
-        if isinstance(stage, Enhance) and stage._tiles is not None:
-            runs = float(stage._tiles.plan.count)
+        if isinstance(stage, Enhance) and stage.tile_plan is not None:
+            runs = float(stage.tile_plan.count)
         elif stage.name == "interpolate":
             runs = float(synthesized) if number == 0 else COARSE_SHARE * min(1.0, float(synthesized))
         elif model.card.role == "face":

@@ -3,10 +3,11 @@
 import logging
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from engine.device.base import Device, Stream
+from engine.device.lanes import LaneChoice
 from engine.errors import DeviceError, FarshoreError, Interrupted
 from engine.frame import Frame
 from engine.types import FrameSpec
@@ -53,12 +54,17 @@ class Stage(ABC):
     failures : frames passed through because the stage could not work on them
     device, stream : of a stage that works on a device: it, and its own stream, made in `open`; None on the host. The
         pipeline makes the stream wait for a frame before it pushes the frame; the stage records `Frame.ready`
+    streams : of a stage on a device that may have two frames in flight: those in which its frames take turns. Where
+        there are two the pipeline calls `turn` before each `push`, and `stream` is then the one whose turn it is
+    lane_choice : how many these are, and why; None: no choice was to be made
     """
 
     name: str = "stage"
     look_ahead: int = 0
     device: Device | None = None
     stream: Stream | None = None
+    streams: Sequence[Stream] = ()
+    lane_choice: LaneChoice | None = None
 
     def __init__(self) -> None:
         self.failures = Failures(self.name)
@@ -66,6 +72,9 @@ class Stage(ABC):
     @abstractmethod
     def open(self, incoming: FrameSpec) -> FrameSpec:
         """Allocate for frames like `incoming` and return what the frames that go out will be like."""
+
+    def turn(self) -> None:
+        """Let the work of the frame that comes next go to the next of `streams`; a stage with one needs none."""
 
     @abstractmethod
     def push(self, frame: Frame) -> Iterable[Frame]:

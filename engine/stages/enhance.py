@@ -3,26 +3,26 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from engine.backends.base import Array, Backend, Profile
+from engine.backends.base import Backend
+from engine.device.lanes import LaneChoice
 from engine.errors import ConfigError, FarshoreError
 from engine.frame import Frame
 from engine.model import Model
 from engine.pool import Lease
 from engine.settings import EnhanceSettings
 from engine.stages.base import Stage
-from engine.stages.device.tiles import DeviceTiles
+from engine.stages.device.tensors import DeviceTensors
+from engine.stages.enhance_lane import EnhanceLane
 from engine.stages.enhancer_tensors import enhancer_tensors
 from engine.stages.place import HOST, DevicePlace, Place
-from engine.stages.sessions import Sessions
 from engine.stages.states import States
 from engine.stages.tile_plan import TilePlan, memory_needed, model_reach, plan_tiles
-from engine.stages.tiles import Tiles
 from engine.types import FrameFlags, FrameSpec
 
 log = logging.getLogger(__name__)
@@ -95,23 +95,38 @@ class Enhance(Stage):
         self._states = States(model, self._tensors.picture_size, self._place)
         if takes_strength:
             self._tensors.inputs["strength"] = self._place.constant(np.full(1, strength, np.float32))
-        self._inputs = {**self._tensors.inputs, **self._states.inputs}
-        self._outputs = {**self._tensors.outputs, **self._states.outputs}
         picture, multiple = self._tensors.picture_size, self._tensors.multiple
         available = None if self.device is None else self.device.memory()[0]
         plan = plan_tiles(model, reach, picture, multiple, self._settings.tile, available=available)
-        self._tiles = None if plan is None else self._place_tiles(plan)
         if plan is not None:
             needed = None if reach is None else memory_needed(reach, picture)
             self._tell(plan, needed)
-        self._sessions = Sessions(
-            model, self._backend, Profile({name: array.shape for name, array in self._run_inputs.items()})
-        )
-        self._states.check(self._sessions.current.output_shapes)
+        first = EnhanceLane(model, self._backend, self._tensors, self._states, plan, self._place)
+        self._lanes = [first]
+        self._states.check(first.sessions.current.output_shapes)
         scale = self._upscale
         self._spec = replace(incoming, width=incoming.width * scale, height=incoming.height * scale)
         self.pool = self._place.pool(self._spec.pixels_shape, prepare=PREPARED_FRAMES)
+        if isinstance(self._place, DevicePlace) and isinstance(self._tensors, DeviceTensors):
+            self._choose_lanes(self._place, self._tensors, plan)
         return self._spec
+
+    @property
+    def tile_plan(self) -> TilePlan | None:
+        """How pictures are cut, None where they are not; known once the stage is open."""
+        tiles = self._lanes[0].tiles
+        return None if tiles is None else tiles.plan
+
+    @property
+    def may_have_two_lanes(self) -> bool:
+        """Whether no run of the model needs what the run before it made."""
+        card = self._model.card
+        return not card.states and card.past == "film"
+
+    def turn(self) -> None:
+        """Let the next frame go to the next lane."""
+        self._place.turn()
+        self.stream = self._place.stream
 
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the frames whose windows are complete."""
@@ -144,34 +159,33 @@ class Enhance(Stage):
     def close(self) -> None:
         """Give frames and sessions back."""
         self._drop_frames()
-        self._sessions.close()
+        for lane in self._lanes:
+            lane.close()
 
     def measure(self, threads: int) -> float | None:
         """Time the model; on a device there are no threads to choose."""
         if self.device is not None:
             return None
-        seconds = self._sessions.time(threads, self._run_inputs, self._run_outputs)
+        seconds = self._lanes[0].seconds(threads)
         self._states.clear()
-        return seconds * (1 if self._tiles is None else self._tiles.plan.count)
+        return seconds
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""
-        self._sessions.use(threads)
+        for lane in self._lanes:
+            lane.sessions.use(threads)
 
-    @property
-    def _run_inputs(self) -> Mapping[str, Array]:
-        """What one run of the model takes: the whole picture, or one tile."""
-        return self._inputs if self._tiles is None else self._tiles.inputs
+    def _choose_lanes(self, place: DevicePlace, tensors: DeviceTensors, plan: TilePlan | None) -> None:
+        """Open a second lane where it pays."""
+        if not self.may_have_two_lanes:
+            self.lane_choice = LaneChoice(lanes=1, why="each run needs what the one before it made")
+            return
 
-    @property
-    def _run_outputs(self) -> Mapping[str, Array]:
-        """What one run of the model makes."""
-        return self._outputs if self._tiles is None else self._tiles.outputs
+        def another() -> EnhanceLane:
+            return EnhanceLane(self._model, self._backend, tensors.beside(), self._states, plan, place)
 
-    def _place_tiles(self, plan: TilePlan) -> Tiles | DeviceTiles:
-        if isinstance(self._place, DevicePlace):
-            return DeviceTiles(self._place.operators, plan, self._inputs, self._outputs)
-        return Tiles(plan, self._inputs, self._outputs)
+        self._lanes, self.lane_choice = place.widen(self.name, self._lanes[0], another)
+        self.streams = place.streams
 
     def _tell(self, plan: TilePlan, needed: int | None) -> None:
         """Log how pictures are cut; as a warning where nobody asked for it and it changes the picture."""
@@ -198,21 +212,17 @@ class Enhance(Stage):
         return made
 
     def _make(self, frame: Frame) -> Frame:
-        self._tensors.aim()
-        self._inputs.update(self._tensors.inputs)
-        self._inputs.update(self._states.inputs)
-        self._outputs.update(self._states.outputs)
+        lane = self._lanes[self._place.lane]
+        lane.tensors.aim()
+        self._place.part()
         try:
-            if self._tiles is None:
-                self._sessions.current.enqueue(self._inputs, self._outputs, self.stream)
-            else:
-                self._tiles.run(self._sessions.current, self._inputs, self._outputs)
+            lane.run(self.stream)
         except FarshoreError as error:
             self.failures.count(error)
             return self._pass_through(frame)
         self._states.advance()
         with self.pool.lease().filling() as lease:
-            self._tensors.finish(frame.pixels, lease.array)
+            lane.tensors.finish(frame.pixels, lease.array)
             return self._made(frame, lease)
 
     def _pass_through(self, frame: Frame) -> Frame:

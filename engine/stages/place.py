@@ -4,17 +4,25 @@ A stage decides which frames go where; the helpers beside it (`luma_tensors.py`,
 on pictures. Between the two stands the place: it makes buffers and says when they are written.
 """
 
+import logging
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 
 from engine.backends.base import Array
 from engine.device.base import Device, Event, Stream
+from engine.device.lanes import LONGEST_RUN, Lane, LaneChoice, Lanes, judge, time_one
 from engine.device.operators import Operators
 from engine.device.pool import DeviceLease, DevicePool, as_planes, on_device
-from engine.errors import InternalError
+from engine.errors import DeviceMemoryError, InternalError
 from engine.pool import BufferPool, Lease
+
+log = logging.getLogger(__name__)
+
+LaneT = TypeVar("LaneT", bound=Lane)
 
 
 class Place(ABC):
@@ -22,11 +30,15 @@ class Place(ABC):
 
     Attributes
     ----------
-    device, stream : None on the host; `stream` is there once `open` was called
+    device, stream : None on the host; `stream` is there once `open` was called, and another after a `turn`
+    streams : between which frames take turns; fewer than two: they do not
+    lane : number of the stream whose turn it is
     """
 
     device: Device | None = None
     stream: Stream | None = None
+    streams: Sequence[Stream] = ()
+    lane: int = 0
 
     @abstractmethod
     def open(self) -> None:
@@ -57,6 +69,15 @@ class Place(ABC):
     @abstractmethod
     def written(self, lease: Lease) -> Event | None:
         """Return the event after which what the stage has written into a buffer so far is there; None: it is there."""
+
+    def turn(self) -> None:
+        """Let the next frame's work go to the next lane."""
+
+    def part(self) -> None:
+        """Say that what this frame does to things that lanes share has been done; what follows is its lane's own."""
+
+    def join(self) -> None:
+        """Let the lane that works wait for all that the other was given."""
 
 
 class HostPlace(Place):
@@ -101,12 +122,22 @@ class DevicePlace(Place):
     device : to work on
     stream : to give work to; None: one of the stage's own
     frames : most of a pool's buffers that can be out at once; so many are made when the pool is
+    lanes : frames that may be in flight at once, 1 or 2; None: what is faster
     """
 
-    def __init__(self, device: Device, stream: Stream | None = None, *, frames: int = PREPARED_FRAMES) -> None:
+    def __init__(
+        self,
+        device: Device,
+        stream: Stream | None = None,
+        *,
+        frames: int = PREPARED_FRAMES,
+        lanes: int | None = 1,
+    ) -> None:
         self.device = self._device = device
         self._shared, self._frames = stream, frames
+        self._wanted = lanes if stream is None else 1
         self._operators: Operators | None = None
+        self._lanes: Lanes | None = None
 
     @property
     def operators(self) -> Operators:
@@ -119,6 +150,82 @@ class DevicePlace(Place):
         """Make the stage's stream, unless it was given one."""
         self.stream = self._shared or self._device.stream()
         self._operators = Operators(self._device, self.stream)
+        self._lanes = Lanes(self._device, self.stream)
+        self._follow(self._lanes)
+
+    def widen(self, stage: str, first: LaneT, open_second: Callable[[], LaneT]) -> tuple[list[LaneT], LaneChoice]:
+        """Give the stage a second lane if that pays; the last thing that a stage does with its model in `open`.
+
+        Parameters
+        ----------
+        stage : its name, for the log
+        first : the lane that there is, whose model can run
+        open_second : opens another; called where one is wanted or tried
+
+        Returns
+        -------
+        The lanes that there are now, and why. What was tried and did not pay is closed.
+        """
+        lanes, choice = self._widened(first, open_second)
+        log.info("stage %s: %s", stage, choice)
+        return lanes, choice
+
+    def _widened(self, first: LaneT, open_second: Callable[[], LaneT]) -> tuple[list[LaneT], LaneChoice]:
+        lanes = self._opened
+        if self._wanted == 1:
+            return [first], LaneChoice(lanes=1, why="as asked")
+        if self._wanted is None:
+            one = time_one(self._device, first, lanes.stream)
+            if one >= LONGEST_RUN:
+                return [first], LaneChoice(lanes=1, why="a run takes long enough to fill the device", one_ms=1e3 * one)
+        try:
+            second = open_second()
+        except DeviceMemoryError:
+            if self._wanted == 2:
+                raise
+            return [first], LaneChoice(lanes=1, why="there is no memory for a second session")
+        lanes.widen()
+        try:
+            choice = self._judged([first, second], lanes)
+        except BaseException:
+            with suppress(Exception):  # the error that brought us here is the one to tell
+                second.close()
+            raise
+        if choice.lanes == 1:
+            lanes.narrow()
+            second.close()
+            return [first], choice
+        self._follow(lanes)
+        return [first, second], choice
+
+    def _judged(self, both: Sequence[Lane], lanes: Lanes) -> LaneChoice:
+        if self._wanted == 2:
+            return LaneChoice(lanes=2, why="as asked")
+        return judge(self._device, both, lanes.streams)
+
+    def turn(self) -> None:
+        """Give work to the next lane from now on, behind what the other did to things that both share."""
+        self._opened.turn()
+        self._follow(self._opened)
+
+    def part(self) -> None:
+        """Let the next lane wait for the stream's work so far, and for no more of it."""
+        self._opened.part()
+
+    def join(self) -> None:
+        """Let the stream wait for all that the other was given."""
+        self._opened.join()
+
+    @property
+    def _opened(self) -> Lanes:
+        if self._lanes is None:
+            raise InternalError("a stage's place was used before it was opened")
+        return self._lanes
+
+    def _follow(self, lanes: Lanes) -> None:
+        """Work in the lane whose turn it is."""
+        self.streams, self.stream, self.lane = lanes.streams, lanes.stream, lanes.at
+        self.operators.stream = lanes.stream
 
     def pool(self, shape: Sequence[int], *, prepare: int = 0) -> BufferPool:
         """Make a pool of device buffers."""

@@ -15,6 +15,7 @@ from engine.device.base import Device, Stream
 from engine.frame import Frame
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
+from engine.run_report import RunReport
 from engine.stages.base import Stage
 from engine.stages.download import Download
 from engine.stages.upload import Upload
@@ -94,10 +95,11 @@ class Paced(Pictures):
 
 
 class Keeper:
-    """A writer that keeps copies; and how often the upload of its chain waited for a slot, if it had one."""
+    """A writer that keeps copies; the run's report; and how often the chain's upload, if any, waited for a slot."""
 
     device: Device | None = None
     stream: Stream | None = None
+    report: RunReport
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
@@ -125,7 +127,7 @@ def run_pipeline(reader: Pictures, stages: Sequence[Stage]) -> Keeper:
     keeper = Keeper()
     pipeline = Pipeline(reader, stages, keeper, cores=1)
     pipeline.open()
-    pipeline.run(interval=0.01)
+    keeper.report = pipeline.run(interval=0.01)
     pools = [reader.pool, *(pool for stage in stages for pool in vars(stage).values() if isinstance(pool, BufferPool))]
     assert [pool.on_loan for pool in pools] == [0] * len(pools)
     return keeper

@@ -45,6 +45,7 @@ class Work:
     ns : how long it takes on the virtual clock
     given_ns : when the host gave it
     after : records that must have come before it
+    width : share of the device that it takes while it runs; what takes none runs beside everything
     """
 
     name: str
@@ -52,6 +53,7 @@ class Work:
     ns: int
     given_ns: int
     after: tuple["Work", ...] = ()
+    width: float = 0.0
     start_ns: int = 0
     end_ns: int = 0
     is_done: bool = False
@@ -167,6 +169,7 @@ class SimulatedDevice(Device):
         self._streams: dict[int, SimulatedStream] = {}
         self._recording: dict[int, SimulatedGraph] = {}
         self._failure: BaseException | None = None
+        self._taken: list[Work] = []
         self._host = threading.local()
 
     def enter(self) -> None:
@@ -269,7 +272,9 @@ class SimulatedDevice(Device):
     def memory(self) -> tuple[int, int]:
         return self._memory_bytes - self._used, self._memory_bytes
 
-    def submit(self, stream: "Stream | int", name: str, run: Callable[[], None] | None, ns: int) -> Work:
+    def submit(
+        self, stream: "Stream | int", name: str, run: Callable[[], None] | None, ns: int, *, width: float = 0.0
+    ) -> Work:
         """Give work to a stream, or to the one of that handle; for stand-ins of libraries too."""
         self.reach(self.host_ns + self._host_launch_ns)
         with self._lock:
@@ -279,7 +284,7 @@ class SimulatedDevice(Device):
                     raise DeviceError("graph: a stream that is being recorded waits for an event of another")
                 graph.works.append((name, run, ns))
                 return Work(name, run, ns, 0, is_done=True)
-            work = Work(name, run, ns, self.host_ns, tuple(target.after))
+            work = Work(name, run, ns, self.host_ns, tuple(target.after), width)
             target.after.clear()
             target.queue.append(work)
             target.last = work
@@ -335,9 +340,23 @@ class SimulatedDevice(Device):
                 raise DeviceError("the streams wait for one another: no work can go on")
             self._step(self._random.choice(ready))
 
+    def _find_room(self, work: Work) -> None:
+        """Move work to the first moment from which on as much of the device is free as it takes."""
+        behind = [other for other in self._taken if other.end_ns > work.start_ns]
+        for start in (work.start_ns, *sorted(other.end_ns for other in behind)):
+            meanwhile = [other for other in behind if other.start_ns < start + work.ns]
+            moments = (start, *(other.start_ns for other in meanwhile if other.start_ns > start))
+            if all(_taken_at(moment, meanwhile) + work.width <= 1.0 for moment in moments):
+                work.start_ns = start
+                break
+        work.end_ns = work.start_ns + work.ns
+        self._taken.append(work)
+
     def _step(self, stream: SimulatedStream) -> None:
         work = stream.queue.popleft()
         work.start_ns = max(stream.tail_ns, work.given_ns, *(other.end_ns for other in work.after), 0)
+        if work.width:
+            self._find_room(work)
         work.end_ns = stream.tail_ns = work.start_ns + work.ns
         work.is_done, work.after = True, ()
         if work.run is None:
@@ -353,6 +372,10 @@ class SimulatedDevice(Device):
             work.run()
         except Exception as error:  # as on a GPU: kept, and told to whoever waits next
             self._failure = self._failure or error
+
+
+def _taken_at(ns: int, works: Sequence[Work]) -> float:
+    return sum(work.width for work in works if work.start_ns <= ns < work.end_ns)
 
 
 def host_view(array: DeviceArray) -> npt.NDArray[Any]:

@@ -1,5 +1,9 @@
 """Between frames and an enhancer's tensors on a device: the twin of `luma_tensors.py` and `rgb_tensors.py`."""
 
+from abc import abstractmethod
+from copy import copy
+from typing import Self
+
 import numpy as np
 
 from engine.device.operators import Operators, View, view
@@ -27,13 +31,30 @@ class DeviceTensors(PictureTensors):
         self, operators: Operators, model: Model, spec: FrameSpec, blend: float, *, upscale: int | None, multiple: int
     ) -> None:
         super().__init__(model, spec, blend, upscale=upscale, multiple=multiple)
-        self._operators = operators
+        self._operators, self._model = operators, model
         matrix = COEFFICIENTS[spec.color.matrix]
         self._matrix = {"kr": matrix.kr, "kb": matrix.kb}
         self._to_model = {"gain": self._span, "offset": self._low}
         self._from_model = {"gain": 1.0 / self._span, "offset": -self._low / self._span}
         self._windows: dict[str, DeviceWindow] = {}
         operators.prepare("resize_area", "resize_bicubic")
+
+    def beside(self) -> Self:
+        """Return tensors of another lane, of the same pictures, with inputs, outputs and scratch of their own.
+
+        Pictures may be given to either of them. All but `finish` and `pass_through` touches what both share
+        (`engine/device/README.md`, 7).
+        """
+        other = copy(self)
+        other._windows = {name: window.beside() for name, window in self._windows.items()}
+        other.inputs = self.inputs | {name: as_planes(window.tensor) for name, window in other._windows.items()}
+        other.outputs = {}
+        other._open_outputs()
+        return other
+
+    @abstractmethod
+    def _open_outputs(self) -> None:
+        """Make what belongs to one lane: the model's outputs, and scratch for what is made of them."""
 
     def aim(self) -> None:
         """Fill `inputs` with the pictures now in the window."""
@@ -90,12 +111,10 @@ class DeviceLumaTensors(DeviceTensors):
         )
         card, (height, width) = model.card, self.picture_size
         self._luma = self._open_window(picture_tensor(model, model.inputs, "luma"), 1, height, width)
-        luma_out = picture_tensor(model, model.outputs, "luma_out" if "luma_out" in model.outputs else "luma")
-        self._out_luma = self._open_output(luma_out, 1, height, width)
-        self._reduced = self._reducer(1, self._out_size)
         self._chroma: DeviceWindow | None = None
         if card.color_space == "ycbcr420":
             self._open_chroma(height // 2, width // 2)
+        self._open_outputs()
         self._keeps_restored = card.past == "restored"
         self._aligner: DeviceAligner | None = None
         if card.aligned == "window":
@@ -186,15 +205,23 @@ class DeviceLumaTensors(DeviceTensors):
         )
 
     def _open_chroma(self, height: int, width: int) -> None:
-        self._out_chroma = self._open_output("chroma_out", 2, height, width)
         if self._is_gray:
             neutral = np.full((1, 2 * self._frames, height, width), self._low + NEUTRAL * self._span, np.float32)
             self.inputs["chroma"] = as_planes(self._operators.constant(neutral))
             return
         self._chroma = self._open_window("chroma", 2, height, width)
-        half = ((self._out_size[0] + 1) // 2, (self._out_size[1] + 1) // 2)
-        self._reduced_chroma = self._reducer(2, half)
-        self._change = view(self._operators.zeros(2, *half))
+
+    def _open_outputs(self) -> None:
+        model, (height, width) = self._model, self.picture_size
+        luma_out = picture_tensor(model, model.outputs, "luma_out" if "luma_out" in model.outputs else "luma")
+        self._out_luma = self._open_output(luma_out, 1, height, width)
+        self._reduced = self._reducer(1, self._out_size)
+        if model.card.color_space == "ycbcr420":
+            self._out_chroma = self._open_output("chroma_out", 2, height // 2, width // 2)
+        if self._chroma is not None:
+            half = ((self._out_size[0] + 1) // 2, (self._out_size[1] + 1) // 2)
+            self._reduced_chroma = self._reducer(2, half)
+            self._change = view(self._operators.zeros(2, *half))
 
     def _change_chroma(self, film: View) -> View:
         """Return by how much the model changed the chroma of `film`, at half its size."""
@@ -228,7 +255,10 @@ class DeviceRgbTensors(DeviceTensors):
         operators.prepare("tensor_fill", "tensor_take", "tensor_take_luma")
         height, width = self.picture_size
         self._window = self._open_window(picture_tensor(model, model.inputs, "frames"), 3, height, width)
-        self._out = self._open_output(picture_tensor(model, model.outputs, "frame"), 3, height, width)
+        self._open_outputs()
+
+    def _open_outputs(self) -> None:
+        self._out = self._open_output(picture_tensor(self._model, self._model.outputs, "frame"), 3, *self.picture_size)
         self._reduced = self._reducer(3, self._out_size)
 
     def append(self, pixels: Planes) -> None:

@@ -1,6 +1,7 @@
 """The frames around the one being made, on a device: the twin of `engine/stages/window.py`."""
 
 from collections import deque
+from copy import copy
 
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
@@ -28,6 +29,12 @@ class DeviceWindow:
         self.tensor = operators.zeros(1, frames * channels, height, width)
         self._slots = deque(view(operators.zeros(channels, height, width)) for _ in range(frames))
         self.pictures: deque[View] = deque(maxlen=frames)
+
+    def beside(self) -> "DeviceWindow":
+        """Return a window of the same pictures, whichever of both they are given to, with a tensor of its own."""
+        other = copy(self)
+        other.tensor = self._operators.zeros(*self.tensor.shape)
+        return other
 
     def append(self) -> View:
         """Return the next picture's planes, to be written by the caller."""
