@@ -148,7 +148,8 @@ def build_chain(
         """Return where the next stage works, which has that many others behind it, that hold so many frames back."""
         if device is None:
             return HOST
-        return DevicePlace(device, shared, frames=_out_at_once(queue_frames, behind) + waiting)
+        frames, lanes = _out_at_once(queue_frames, behind) + waiting, settings.runtime.streams_per_stage
+        return DevicePlace(device, shared, frames=frames, lanes=lanes)
 
     def model(name: str | None, built_in: str, role: str) -> Model:
         models.append(find_model(name or built_in + suffix, role))

@@ -224,6 +224,9 @@ class RuntimeSettings:
     device : which GPU, by its number or its UUID, as nvidia-smi -L lists them
     streams : on a GPU, `stage`: each stage works in a CUDA stream of its own, at the same time as the others; or `one`:
         all in one, one after the other, which is slower and for finding faults
+    streams_per_stage : on a GPU, frames that may be in flight at once through a stage whose model keeps nothing of one
+        for the next, each in a CUDA stream and with a session of its own (others say num_streams, or instances): 1 or
+        2. None: 2 where that is measured to be faster when the stage opens
     cpu_nodes : with `cuda`, let parts of a model for which there is no CUDA kernel run on the processor
     precision : of the built-in models: `fp32`; `fp16`, for GPUs; or `int8`, about twice as fast on processors with
         8-bit instructions (VNNI), and with `tensorrt` on GPUs, with the loss that their cards tell; models given by
@@ -236,6 +239,7 @@ class RuntimeSettings:
     backend: Literal["onnxruntime", "tensorrt", "cuda", "null"] = "onnxruntime"
     device: str = "0"
     streams: Literal["stage", "one"] = "stage"
+    streams_per_stage: int | None = None
     cpu_nodes: bool = False
     precision: Literal["fp32", "fp16", "int8"] = "fp32"
     threads: int = 0
@@ -247,6 +251,10 @@ class RuntimeSettings:
             raise ConfigError(f"backend: got {self.backend!r}; wanted onnxruntime, tensorrt, cuda or null")
         if self.streams not in ("stage", "one"):
             raise ConfigError(f"streams: got {self.streams!r}; wanted stage or one")
+        if self.streams_per_stage not in (None, 1, 2):
+            raise ConfigError(f"streams per stage: got {self.streams_per_stage}; wanted 1 or 2")
+        if self.streams == "one" and self.streams_per_stage == 2:
+            raise ConfigError("streams per stage: got 2 with one stream for all stages; leave one of the two out")
         if self.precision not in ("fp32", "fp16", "int8"):
             raise ConfigError(f"precision: got {self.precision!r}; wanted fp32, fp16 or int8")
         if self.threads < 0:

@@ -37,6 +37,7 @@ class ChainResult:
     stages : stage → milliseconds per frame of the film that it works, by the device's clock, or by the host's for what
         works there
     efficiency : frames per second x the slowest stage's time; 1: the chain is as fast as that stage
+    lanes : stage that could have two frames in flight → how many it had, and why
     overlap : stages' times together ÷ the run's; above 1 some worked at once
     delay_ms : from a frame's reading to its writing, median
     """
@@ -49,6 +50,7 @@ class ChainResult:
     reason: str | None = None
     frames_per_second: float | None = None
     stages: dict[str, float] = field(default_factory=dict[str, float])
+    lanes: dict[str, str] = field(default_factory=dict[str, str])
     efficiency: float | None = None
     overlap: float | None = None
     delay_ms: float | None = None
@@ -151,6 +153,7 @@ def _run(backend: Backend, width: int, height: int, frames: int, precision: Prec
         outcome="right",
         frames_per_second=rate,
         stages=stages,
+        lanes={stage: str(choice) for stage, choice in report.lanes.items()},
         efficiency=rate * max(stages.values()) / 1e3,
         overlap=rate * sum(stages.values()) / 1e3,
         delay_ms=report.latency.delay_ms,

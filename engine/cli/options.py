@@ -225,6 +225,9 @@ Device = Annotated[
 Streams = Annotated[
     Literal["stage", "one"] | None, typer.Option(help=explain("runtime", "streams"), rich_help_panel=_RUNNING)
 ]
+StreamsPerStage = Annotated[
+    int | None, typer.Option(metavar="1|2", help=explain("runtime", "streams_per_stage"), rich_help_panel=_RUNNING)
+]
 CpuNodes = Annotated[
     bool | None,
     typer.Option("--cpu-nodes", metavar="", help=explain("runtime", "cpu_nodes"), rich_help_panel=_RUNNING),

@@ -99,7 +99,8 @@ class Lanes:
             self._is_parted = True
 
     def join(self) -> None:
-        """Let the lane that works wait for all that the other was given."""
+        """Let the lane that works wait for all that the other was given; what it does until the next turn is shared."""
+        self._is_parted = False
         if len(self.streams) > 1:
             self.streams[1 - self.at].record(self._joined)
             self._joined.wait(self.stream)

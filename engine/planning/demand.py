@@ -13,7 +13,7 @@ from engine.model import Model
 from engine.onnx_graph import Graph, read_graph
 from engine.planning.operations import Workload, workload
 from engine.planning.shapes import Traced, trace
-from engine.settings import Settings
+from engine.settings import RuntimeSettings, Settings
 from engine.stages.base import Stage
 from engine.stages.enhance import Enhance
 from engine.types import FrameSpec, PixelFormat
@@ -53,12 +53,14 @@ class StageDemand:
     """One stage of the chain.
 
     pixels : of the pictures that come in
+    lanes : frames that may be in flight at once where models run on a GPU, each with sessions of its own
     """
 
     name: str
     pixels: int
     look_ahead: int
     models: tuple[ModelRun, ...]
+    lanes: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,12 +166,17 @@ def survey(settings: Settings, *, width: int, height: int, rate: Fraction) -> De
                     pixels=pixels,
                     look_ahead=stage.look_ahead,
                     models=_runs(stage, backend.open_sessions[before:], _synthesized(settings, rate)),
+                    lanes=2 if stage.may_have_two_lanes and _may_widen(settings.runtime) else 1,
                 )
             )
     finally:
         for stage in chain.stages[: len(stages)]:
             stage.close()
     return Demand(stages=tuple(stages), spec_in=spec_in, spec_out=spec, synthesized=_synthesized(settings, rate))
+
+
+def _may_widen(settings: RuntimeSettings) -> bool:
+    return settings.streams == "stage" and settings.streams_per_stage != 1
 
 
 def _synthesized(settings: Settings, rate: Fraction) -> Fraction:

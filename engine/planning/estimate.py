@@ -90,7 +90,7 @@ class Estimate:
     fps : frames of the film a second
     delay : seconds from a frame read to the same frame written while the chain keeps up with a film that is playing
     memory : bytes of the process; on a GPU without the models
-    device_bytes : of models on a GPU; 0 where there is none
+    device_bytes : of models on a GPU, all sessions that may be open counted; 0 where there is none
     bottleneck : stage that takes longest
     """
 
@@ -169,7 +169,8 @@ def estimate(demand: Demand, device: Device, host: Mapping[str, HostCost]) -> Es
     shown = 1.0 + float(demand.synthesized)
     waited = sum(stage.look_ahead for stage in demand.stages) / rate
     worked = total_host + total_model
-    models = sum(_session_bytes(run) for stage in demand.stages for run in stage.models)
+    lanes = {stage.name: stage.lanes if device.is_gpu else 1 for stage in demand.stages}
+    models = sum(lanes[stage.name] * _session_bytes(run) for stage in demand.stages for run in stage.models)
     bytes_held = BASE_BYTES + _picture_bytes(demand) + (0 if device.is_gpu else models)
     return Estimate(
         stages=stages,

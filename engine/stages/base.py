@@ -73,6 +73,11 @@ class Stage(ABC):
     def open(self, incoming: FrameSpec) -> FrameSpec:
         """Allocate for frames like `incoming` and return what the frames that go out will be like."""
 
+    @property
+    def may_have_two_lanes(self) -> bool:
+        """Whether on a device two frames may be in flight through its model at once, each with a session of its own."""
+        return False
+
     def turn(self) -> None:
         """Let the work of the frame that comes next go to the next of `streams`; a stage with one needs none."""
 

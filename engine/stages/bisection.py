@@ -31,10 +31,18 @@ Tensor = TypeVar("Tensor", bound=Array | DeviceArray)
 class MiddleModel(Protocol[Tensor]):
     """What a halving asks of a model; attributes as `FlowModel` has them."""
 
-    first: Tensor
-    second: Tensor
     frame: Tensor | None
     shape: tuple[int, int, int]
+
+    @property
+    def first(self) -> Tensor:
+        """The picture at the beginning of the interval."""
+        ...
+
+    @property
+    def second(self) -> Tensor:
+        """The picture at its end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

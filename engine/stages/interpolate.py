@@ -1,7 +1,7 @@
 """Shows the film at another rate: frames of the film where its times fall on the grid, synthesized ones between."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -62,6 +62,7 @@ class Interpolate(Stage):
         self._model, self._backend, self._settings = model, backend, settings
         self._true_rate = true_rate
         self._field: MotionField | DeviceMotionField | None = None
+        self._fields: Sequence[MotionField | DeviceMotionField] = ()
         self._grid: Grid | None = None
         self._held: deque[Frame] = deque()
         self._interval: Fraction | None = None
@@ -75,7 +76,7 @@ class Interpolate(Stage):
 
         A device's numbers come a little late; they are whole once its stream has come to the end.
         """
-        return self._verdicts if self._field is None else self._verdicts + self._field.verdicts
+        return sum((field.verdicts for field in self._fields), self._verdicts)
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
         """Lay the grid; make scratch, buffers and a session on one thread."""
@@ -94,6 +95,11 @@ class Interpolate(Stage):
             self.look_ahead = 1 + self._field.look_ahead
             self.pool = self._place.pool(incoming.pixels_shape, prepare=PREPARED_FRAMES)
             self.motion_pool = self._place.pool(self._field.shape, prepare=PREPARED_FRAMES)
+            self._fields = [self._field]
+            if self.may_have_two_lanes and isinstance(self._place, DevicePlace):
+                assert isinstance(self._field, DeviceMotionField)
+                self._fields, self.lane_choice = self._place.widen(self.name, self._field, self._field.beside)
+                self.streams = self._place.streams
         return replace(incoming, rate=rate, time_base=self._grid.time_base)
 
     def _wanted_rate(self, incoming: FrameSpec) -> Fraction | None:
@@ -107,6 +113,16 @@ class Interpolate(Stage):
             )
         return rate * self._settings.factor
 
+    @property
+    def may_have_two_lanes(self) -> bool:
+        """Whether there is a model, none of whose runs needs what the run before it made."""
+        return self._field is not None and self._model is not None and not self._model.card.states
+
+    def turn(self) -> None:
+        """Let the next pair of frames go to the next lane."""
+        self._place.turn()
+        self.stream, self._field = self._place.stream, self._fields[self._place.lane]
+
     def push(self, frame: Frame) -> Iterator[Frame]:
         """Yield the pictures between two frames before this one and at it, or this one and its repeats."""
         if self._grid is None:
@@ -116,6 +132,7 @@ class Interpolate(Stage):
         self._held.append(frame)
         if self._field is not None:
             self._field.see(frame.pixels, is_even=self._is_even(before, frame))
+            self._place.part()
         if len(self._held) > self.look_ahead:
             yield from self._next_pair(self._grid)
 
@@ -123,6 +140,7 @@ class Interpolate(Stage):
         """Yield the rest, and the shot's last picture, held until `end`."""
         if self._grid is None or not self._held:
             return
+        self._place.join()  # several pairs may follow in this lane
         while len(self._held) > 1:
             if self._field is not None:
                 self._field.finish()
@@ -161,10 +179,10 @@ class Interpolate(Stage):
     def close(self) -> None:
         """Give frames and sessions back."""
         self.reset()
-        if self._field is not None:
-            self._verdicts += self._field.verdicts
-            self._field.close()
-            self._field = None
+        for field in self._fields:
+            self._verdicts += field.verdicts
+            field.close()
+        self._field, self._fields = None, ()
         self._grid = None
 
     def measure(self, threads: int) -> float | None:
@@ -175,8 +193,8 @@ class Interpolate(Stage):
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""
-        if self._field is not None:
-            self._field.use_threads(threads)
+        for field in self._fields:
+            field.use_threads(threads)
 
     @property
     def _runs_per_frame(self) -> Fraction:
@@ -288,7 +306,7 @@ def _motion_field(
     model: Model, backend: Backend, spec: FrameSpec, scale: float | None, place: Place
 ) -> MotionField | DeviceMotionField:
     if isinstance(place, DevicePlace):
-        return DeviceMotionField(place.operators, model, backend, spec, scale=scale)
+        return DeviceMotionField(place.operators, model, backend, spec, scale=scale, lanes=place.most_lanes)
     return MotionField(model, backend, spec, scale=scale)
 
 

@@ -77,7 +77,7 @@ class Place(ABC):
         """Say that what this frame does to things that lanes share has been done; what follows is its lane's own."""
 
     def join(self) -> None:
-        """Let the lane that works wait for all that the other was given."""
+        """Let the lane that works wait for all that the other was given; what it does until the next turn is shared."""
 
 
 class HostPlace(Place):
@@ -153,6 +153,11 @@ class DevicePlace(Place):
         self._lanes = Lanes(self._device, self.stream)
         self._follow(self._lanes)
 
+    @property
+    def most_lanes(self) -> int:
+        """How many lanes the stage may get; known before it is opened."""
+        return 1 if self._wanted == 1 else 2
+
     def widen(self, stage: str, first: LaneT, open_second: Callable[[], LaneT]) -> tuple[list[LaneT], LaneChoice]:
         """Give the stage a second lane if that pays; the last thing that a stage does with its model in `open`.
 
@@ -213,7 +218,7 @@ class DevicePlace(Place):
         self._opened.part()
 
     def join(self) -> None:
-        """Let the stream wait for all that the other was given."""
+        """Let the stream wait for all that the other was given; what is done until the next turn is shared."""
         self._opened.join()
 
     @property

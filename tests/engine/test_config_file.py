@@ -72,6 +72,7 @@ queue_frames = 2
 force_int8 = true
 device = "GPU-1"
 streams = "one"
+streams_per_stage = 1
 cpu_nodes = true
 """
 

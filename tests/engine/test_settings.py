@@ -67,6 +67,8 @@ def test_exact_rates_stay_what_they_are() -> None:
         lambda: OutputSettings(compare="above"),
         lambda: OutputSettings(encoder_threads=0),
         lambda: RuntimeSettings(backend="gpu"),
+        lambda: RuntimeSettings(streams_per_stage=3),
+        lambda: RuntimeSettings(streams="one", streams_per_stage=2),
         lambda: RuntimeSettings(threads=-1),
         lambda: RuntimeSettings(queue_frames=0),
     ],

@@ -1,12 +1,15 @@
 """An interpolation model at one scale, on a device: the twin of `engine/stages/flow_model.py`."""
 
 from collections.abc import Mapping
+from copy import copy
+from typing import Self
 
 from engine.backends.base import Backend, Profile
-from engine.device.base import DeviceArray
+from engine.device.base import DeviceArray, Stream
 from engine.device.operators import Operators, View, view
 from engine.model import Model
 from engine.stages.device.given_motion import DeviceGivenMotion
+from engine.stages.device.rotation import Rotation
 from engine.stages.flow_model import motion_grid
 from engine.stages.sessions import Sessions
 from engine.stages.window import padded_size
@@ -24,12 +27,10 @@ class DeviceFlowModel:
     backend : what it runs on
     size : (height, width) of the pictures given to `see`
     divisor : how many times smaller the model sees them
+    lanes : that the stage may have
 
     Attributes
     ----------
-    first, second : float32 (1, C, h, w), the pictures as the model sees them
-    newest : float32 (1, C, h, w), the last picture that came: the second, or, where the model is given motion, the one
-        after it
     look_ahead : pictures that come after the second before motion is asked for
     flow, mask : float32 (1, 4, h, w) and (1, 1, h, w), written by `find`; flow in pixels that the model sees
     frame : float32 (1, C, h, w), the picture that the last run made; None where the model makes none
@@ -45,10 +46,17 @@ class DeviceFlowModel:
     """
 
     def __init__(
-        self, operators: Operators, model: Model, backend: Backend, size: tuple[int, int], divisor: int = 1
+        self,
+        operators: Operators,
+        model: Model,
+        backend: Backend,
+        size: tuple[int, int],
+        divisor: int = 1,
+        *,
+        lanes: int = 1,
     ) -> None:
         card = model.card
-        self._operators = operators
+        self._operators, self._model, self._backend = operators, model, backend
         operators.prepare("tensor_fill", "tensor_fill_luma", "resize_area", "between_moment")
         self.padded = padded_size(*size, card.size_multiple * divisor)
         self._whole = view(operators.zeros(1, *self.padded)) if divisor > 1 else None
@@ -56,25 +64,56 @@ class DeviceFlowModel:
         channels = 3 if card.color_space == "rgb" else 1
         is_given_motion = "motion" in model.inputs
         self.look_ahead = int(is_given_motion)
-        self.first, self.second = (operators.zeros(1, channels, *seen) for _ in range(2))
-        self.newest = operators.zeros(1, channels, *seen) if is_given_motion else self.second
-        self._timestep = operators.zeros(1)
-        self._inputs = {"first": self.first, "second": self.second}
-        if card.moments == "any":
-            self._inputs["timestep"] = self._timestep
+        self._pictures = Rotation(lambda: operators.zeros(1, channels, *seen), 2 + self.look_ahead, lanes)
         self._given = DeviceGivenMotion(operators, *seen) if is_given_motion else None
-        if self._given is not None:
-            self._inputs |= {"motion": self._given.motion, "evidence": self._given.evidence}
-        self._sessions = Sessions(model, backend, Profile({name: array.shape for name, array in self._inputs.items()}))
-        shapes = self._sessions.current.output_shapes
+        shapes = self._open_run()
         self.has_flow, self.shape, self.seen_cell = motion_grid(card.name, shapes, seen)
         self.cell = self.seen_cell * divisor
+        self._open_outputs()
+
+    def beside(self) -> Self:
+        """Return the model in another lane: it sees the same pictures, with a session and tensors of its own."""
+        other = copy(self)
+        other._given = None if self._given is None else self._given.beside()
+        other._open_run()
+        other._open_outputs()
+        return other
+
+    def _open_run(self) -> Mapping[str, tuple[int, ...]]:
+        """Make inputs of the lane's own and open its session; return the outputs' shapes."""
+        self._timestep = self._operators.zeros(1)
+        self._inputs = {"first": self.first, "second": self.second}
+        if self._model.card.moments == "any":
+            self._inputs["timestep"] = self._timestep
+        if self._given is not None:
+            self._inputs |= {"motion": self._given.motion, "evidence": self._given.evidence}
+        profile = Profile({name: array.shape for name, array in self._inputs.items()})
+        self._sessions = Sessions(self._model, self._backend, profile)
+        return self._sessions.current.output_shapes
+
+    def _open_outputs(self) -> None:
+        operators, shapes = self._operators, self._sessions.current.output_shapes
         self._outputs = {name: operators.zeros(*shape) for name, shape in shapes.items()}
         self.frame = self._outputs.get("frame")
         self.flow, self.mask = (
             self._outputs[name] if self.has_flow else operators.zeros(1, planes, 1, 1)
             for name, planes in (("flow", 4), ("mask", 1))
         )
+
+    @property
+    def first(self) -> DeviceArray:
+        """The first picture of the pair as the model sees it, float32 (1, C, h, w)."""
+        return self._pictures[1 + self.look_ahead]
+
+    @property
+    def second(self) -> DeviceArray:
+        """The second picture, float32 (1, C, h, w)."""
+        return self._pictures[self.look_ahead]
+
+    @property
+    def newest(self) -> DeviceArray:
+        """The last picture that came: the second, or, where the model is given motion, the one after it."""
+        return self._pictures[0]
 
     def see(
         self, picture: View, to_model: Mapping[str, float], matrix: Mapping[str, float], *, is_even: bool = False
@@ -88,8 +127,7 @@ class DeviceFlowModel:
         matrix : `kr` and `kb`, by which a model of one plane sees three
         is_even : as for `MotionField.see`
         """
-        self._advance()
-        tensor = view(self.newest)
+        tensor = view(self._pictures.advance())
         if self._whole is None:
             self._fill(picture, 0, tensor, to_model, matrix)
         else:
@@ -102,21 +140,13 @@ class DeviceFlowModel:
     def finish(self) -> None:
         """Say that the shot has no further picture."""
         if self._given is not None:
-            self._advance()
+            self._pictures.advance()
             self._given.finish()
 
     def clear(self) -> None:
         """Forget the shot."""
         if self._given is not None:
             self._given.clear()
-
-    def _advance(self) -> None:
-        """Let the pictures move up by one; `newest` is then to be filled, or the shot has no further one."""
-        if self._given is None:
-            self.first, self.second = self.second, self.first
-            self.newest = self.second
-        else:
-            self.first, self.second, self.newest = self.second, self.newest, self.first
 
     @property
     def checked(self) -> View:
@@ -152,6 +182,10 @@ class DeviceFlowModel:
         if frame is not None:
             self._outputs["frame"] = frame
         self._sessions.current.enqueue(self._inputs, self._outputs, self._operators.stream)
+
+    def try_run(self, stream: Stream) -> None:
+        """Run the model once on whatever its tensors hold; nobody looks at the result."""
+        self._sessions.current.enqueue(self._inputs, self._outputs, stream)
 
     def use_threads(self, threads: int) -> None:
         """Run on that many threads from now on."""

@@ -1,6 +1,8 @@
 """Motion as it is given to a model that judges it, on a device: the twin of `engine/stages/given_motion.py`."""
 
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
@@ -65,6 +67,16 @@ class DeviceGivenMotion:
         self._pairs = Line(lambda: _Pair(view(operators.zeros(4, *cells)), view(operators.zeros(2, *cells))))
         self.motion: DeviceArray = operators.zeros(1, MOTION_PLANES, *cells)
         self.evidence: DeviceArray = operators.zeros(1, EVIDENCE_PLANES, *cells)
+
+    def beside(self) -> Self:
+        """Return the same motion as it is given to the model of another lane.
+
+        What a lane aims with outlasts the other's next picture: memory of a `Line` is written again a turn later.
+        """
+        other = copy(self)
+        other.motion = self._operators.zeros(*self.motion.shape)
+        other.evidence = self._operators.zeros(*self.evidence.shape)
+        return other
 
     def append(self, picture: View, *, is_even: bool = True) -> None:
         """Take the next picture of the shot and find its motion; parameters are those of `GivenMotion.append`."""

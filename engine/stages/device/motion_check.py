@@ -5,11 +5,14 @@ back, late, into memory that nobody waits for.
 """
 
 from collections import Counter
+from copy import copy
+from typing import Self
 
 import numpy as np
 
 from engine.device.base import DeviceArray
 from engine.device.operators import Operators, View, view
+from engine.stages.device.rotation import Rotation
 from engine.stages.motion_check import CHECK_REDUCTION, MARGIN, NOISE, STRANGERS, Verdict
 
 VERDICTS = (Verdict.FOLLOW, Verdict.CROSS_FADE, Verdict.HOLD)
@@ -36,6 +39,7 @@ class DeviceMotionCheck:
     divisor : pixels of these pictures to one in which motion is told
     looks_twice : whether motion is found twice for each moment
     doubtful, better : mean difference from which motion found again may serve, and the share of it that it must reach
+    lanes : that the stage may have
 
     Attributes
     ----------
@@ -53,18 +57,16 @@ class DeviceMotionCheck:
         looks_twice: bool,
         doubtful: float,
         better: float,
+        lanes: int = 1,
     ) -> None:
         self._operators = operators
         operators.prepare("resize_area", "between_change", "between_spread", "between_decide")
         rows, columns = -(-height // CHECK_REDUCTION), -(-width // CHECK_REDUCTION)
-        self._before, self._newest = (view(operators.zeros(1, rows, columns)) for _ in range(2))
+        self._pictures = Rotation(lambda: view(operators.zeros(1, rows, columns)), 2, lanes)
         self._ways, self._count = 3 if looks_twice else 2, rows * columns
         self._blocks = -(-rows // BLOCK_HEIGHT) * -(-columns // BLOCK_WIDTH)
         self._parts = min(MOST_PARTS, -(-self._count // THREADS))
         self._scale = divisor / CHECK_REDUCTION
-        self._change = operators.zeros(self._ways, rows, columns)
-        self._sums = operators.zeros(self._ways, self._blocks)
-        self._spreads = operators.zeros(self._ways, self._parts)
         self._bounds = {
             "unit": 1.0 / (span * self._count),
             "doubtful": doubtful,
@@ -73,6 +75,20 @@ class DeviceMotionCheck:
             "noise": NOISE,
             "margin": MARGIN,
         }
+        self._open(rows, columns)
+
+    def beside(self) -> Self:
+        """Return what decides in another lane, about the same pictures."""
+        other = copy(self)
+        other._open(*self._change.shape[1:])
+        return other
+
+    def _open(self, rows: int, columns: int) -> None:
+        """Make what belongs to one lane: scratch, and the decision with its counts."""
+        operators = self._operators
+        self._change = operators.zeros(self._ways, rows, columns)
+        self._sums = operators.zeros(self._ways, self._blocks)
+        self._spreads = operators.zeros(self._ways, self._parts)
         self.decision = operators.device.empty((COUNTS + len(VERDICTS),), np.int32)
         operators.device.clear(self.decision, operators.stream)
         self._seen = operators.device.pinned(self.decision.shape, np.int32)
@@ -86,8 +102,7 @@ class DeviceMotionCheck:
 
     def see(self, picture: View) -> None:
         """Take one plane of the next picture, not smaller than the small ones."""
-        self._before, self._newest = self._newest, self._before
-        self._operators.resize("resize_area", picture, self._newest)
+        self._operators.resize("resize_area", picture, self._pictures.advance())
 
     def decide(self, flow: View, again: DeviceArray, *, is_new_pair: bool) -> None:
         """Compare the last two pictures along the motion, and standing still; decide.
@@ -98,11 +113,11 @@ class DeviceMotionCheck:
         again : float32 (5, h, w), as it was found the second time; any memory, never read, where it is found once
         is_new_pair : whether nothing was decided between these two yet: which motion serves is decided too
         """
-        small = self._newest
+        small = self._pictures[0]
         self._operators.run(
             "between_change",
             (small.width, small.height, self._ways),
-            first=self._before,
+            first=self._pictures[1],
             second=small,
             flow=flow,
             again=again,

@@ -7,9 +7,11 @@ at half the size always, not only where there is doubt, and a picture that holds
 
 from collections import Counter
 from collections.abc import Mapping
+from copy import copy
+from typing import Self
 
 from engine.backends.base import Backend
-from engine.device.base import DeviceArray
+from engine.device.base import DeviceArray, Stream
 from engine.device.operators import Operators, View, view
 from engine.device.pool import as_planes, on_device
 from engine.model import Model, ModelCard
@@ -37,10 +39,18 @@ class DeviceMotionField:
     Parameters
     ----------
     operators : of the stage's stream
+    lanes : that the stage may have
     """
 
     def __init__(
-        self, operators: Operators, model: Model, backend: Backend, spec: FrameSpec, *, scale: float | None = None
+        self,
+        operators: Operators,
+        model: Model,
+        backend: Backend,
+        spec: FrameSpec,
+        *,
+        scale: float | None = None,
+        lanes: int = 1,
     ) -> None:
         low, high = model.card.value_range
         k = COEFFICIENTS[spec.color.matrix]
@@ -49,7 +59,8 @@ class DeviceMotionField:
         self._from_model = {"gain": 1.0 / (high - low), "offset": -low / (high - low)}
         operators.prepare("between_motion", "between_take", "warp_blend")
         self._divisor = divisor_for(model, backend, spec, scale)
-        self._fine = fine = DeviceFlowModel(operators, model, backend, (spec.height, spec.width), self._divisor)
+        size, self._card = (spec.height, spec.width), model.card
+        self._fine = fine = DeviceFlowModel(operators, model, backend, size, self._divisor, lanes=lanes)
         self._find_fine = _finder(operators, fine, model.card)
         self._is_middle_model = model.card.moments == "middle"
         frame = None if fine.frame is None else fine.frame.shape
@@ -57,7 +68,7 @@ class DeviceMotionField:
         self.shape, self.cell, self.look_ahead = fine.shape, fine.cell, fine.look_ahead
         self._coarse: DeviceCoarseLook | None = None
         if looks_twice(scale, fine.first.shape, has_flow=fine.has_flow):
-            self._coarse = DeviceCoarseLook(operators, model, backend, fine)
+            self._coarse = DeviceCoarseLook(operators, model, backend, fine, lanes=lanes)
         self._again = fine.flow if self._coarse is None else self._coarse.motion
         self._check = DeviceMotionCheck(
             operators,
@@ -67,9 +78,29 @@ class DeviceMotionField:
             looks_twice=self._coarse is not None,
             doubtful=DOUBTFUL,
             better=BETTER,
+            lanes=lanes,
         )
         self._is_new_pair = True
         self._pictures_alone = 0
+
+    def beside(self) -> Self:
+        """Return the field of another lane: it sees the same pictures; all that follows of a pair is its own.
+
+        Pictures are given to either: the newest to that which is then asked about the pair. `see` and `finish` touch
+        what both share (`engine/device/README.md`, 7).
+        """
+        other = copy(self)
+        other._fine = fine = self._fine.beside()
+        other._find_fine = _finder(self._operators, fine, self._card)
+        other._coarse = None if self._coarse is None else self._coarse.beside(fine)
+        other._again = fine.flow if other._coarse is None else other._coarse.motion
+        other._check = self._check.beside()
+        other._is_new_pair, other._pictures_alone = True, 0
+        return other
+
+    def try_run(self, stream: Stream) -> None:
+        """Run the model once on whatever its tensors hold; nobody looks at the result."""
+        self._fine.try_run(stream)
 
     @property
     def verdicts(self) -> Counter[Verdict]:
@@ -200,20 +231,31 @@ class DeviceCoarseLook:
     operators : of the stage's stream
     model, backend : what to run on what
     fine : whose pictures are looked at, and whose form the motion is given
+    lanes : that the stage may have
 
     Attributes
     ----------
     motion : float32, `fine.shape`: what was found, in pixels that `fine` sees
     """
 
-    def __init__(self, operators: Operators, model: Model, backend: Backend, fine: DeviceFlowModel) -> None:
+    def __init__(
+        self, operators: Operators, model: Model, backend: Backend, fine: DeviceFlowModel, *, lanes: int = 1
+    ) -> None:
         operators.prepare("between_enlarge")
         height, width = fine.second.shape[2:]
-        self._operators, self._fine = operators, fine
-        self._half = DeviceFlowModel(operators, model, backend, (height, width), HALF)
+        self._operators, self._fine, self._card = operators, fine, model.card
+        self._half = DeviceFlowModel(operators, model, backend, (height, width), HALF, lanes=lanes)
         self._find_half = _finder(operators, self._half, model.card)
         self._times = self._half.cell // fine.seen_cell
         self.motion = operators.zeros(*fine.shape)
+
+    def beside(self, fine: DeviceFlowModel) -> Self:
+        """Return the look of another lane, beside the model of that lane."""
+        other = copy(self)
+        other._fine, other._half = fine, self._half.beside()
+        other._find_half = _finder(self._operators, other._half, self._card)
+        other.motion = self._operators.zeros(*self.motion.shape)
+        return other
 
     def see(self, matrix: Mapping[str, float]) -> None:
         """Take the newest picture that the other sees; what surrounds a pair is left out, as on the processor."""

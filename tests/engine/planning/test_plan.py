@@ -11,13 +11,13 @@ from engine.errors import ConfigError
 from engine.planning import stored as stored_module
 from engine.planning.demand import COARSE_SHARE, survey
 from engine.planning.device import Device, rate_at
-from engine.planning.estimate import estimate
+from engine.planning.estimate import _session_bytes, estimate
 from engine.planning.host import HostCost
 from engine.planning.ladder import Planner
 from engine.planning.named import DEVICES, REFERENCE_HOST, named_device
 from engine.planning.operations import Kind
 from engine.planning.probes import byte_probes, convolution, seconds_of
-from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings, Settings
+from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings, RuntimeSettings, Settings
 
 COLOURED = Settings(colorize=ColorizeSettings(mode="always"))
 DOUBLED = replace(COLOURED, interpolate=InterpolateSettings(factor=Fraction(2)))
@@ -86,6 +86,19 @@ def test_a_gpu_works_beside_the_processor() -> None:
     assert slow.device_bytes > 0
     fast = estimate(demand, device(1e6, cores=8, is_gpu=True), host)
     assert fast.fps.value == pytest.approx(1 / 0.001, rel=0.01)
+
+
+def test_a_second_session_counts_as_memory_of_a_gpu_alone() -> None:
+    host = {name: HostCost(fixed=0.001, per_pixel=0.0) for name in REFERENCE_HOST}
+    one_each = replace(DOUBLED, runtime=RuntimeSettings(streams_per_stage=1))
+    measured, asked = (survey(settings, width=320, height=240, rate=RATE) for settings in (DOUBLED, one_each))
+    assert {stage.name: stage.lanes for stage in measured.stages if stage.lanes > 1} == {"interpolate": 2}
+    assert all(stage.lanes == 1 for stage in asked.stages)
+    (between,) = (stage for stage in measured.stages if stage.name == "interpolate")
+    many, few = (estimate(demand, device(10.0, is_gpu=True), host).device_bytes for demand in (measured, asked))
+    assert many - few == sum(_session_bytes(run) for run in between.models)
+    on_processor = [estimate(demand, device(10.0), host).memory for demand in (measured, asked)]
+    assert on_processor[0] == on_processor[1]
 
 
 def test_the_delay_is_what_is_waited_for_and_what_is_worked() -> None:

@@ -13,19 +13,29 @@ from engine.errors import DeviceError, DeviceMemoryError
 from engine.model import Model, find_model
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
-from engine.settings import EnhanceSettings
+from engine.settings import EnhanceSettings, InterpolateSettings
 from engine.stages.base import Stage
 from engine.stages.download import Download
 from engine.stages.enhance import Enhance
+from engine.stages.interpolate import Interpolate
+from engine.stages.motion_check import Verdict
 from engine.stages.place import DevicePlace
 from engine.stages.upload import Upload
 from engine.trace import Trace
 from engine.types import PixelFormat
 from tests.support.chain import film_spec
 from tests.support.device_chain import Keeper, Pictures, moving, run_on_device, virtual_queues
+from tests.support.published_like import measuring_interpolator, middle_interpolator
 from tests.support.simulated_backend import SimulatedBackend
 from tests.support.simulated_device import SimulatedDevice
-from tests.support.tiny_models import FailingBackend, counting_enhancer, mean_enhancer, rgb_enhancer
+from tests.support.tiny_models import (
+    FailingBackend,
+    counting_enhancer,
+    fade_interpolator,
+    mean_enhancer,
+    pan_interpolator,
+    rgb_enhancer,
+)
 from tests.support.upscalers import stack_upscaler
 
 RUN_MS = 2.0
@@ -43,9 +53,9 @@ class Made:
 
     @property
     def wall_ns(self) -> int:
-        """From the first picture that leaves to the last, on the device's clock."""
-        shown = [piece.end_ns for piece in self.device.slices if piece.name == "download"]
-        return max(shown) - min(shown)
+        """From the first picture that is made to the last, on the device's clock."""
+        made = [piece.end_ns for piece in self.device.slices if piece.name in ("tensor_take", "warp_blend")]
+        return max(made) - min(made)
 
     def is_like(self, other: "Made") -> bool:
         """Whether marks and pictures are the other's, to the last bit."""
@@ -68,6 +78,11 @@ def through(make: Maker, reader: Pictures, lanes: int | None, *, width: float = 
 
 def enhancing(model: Model, settings: EnhanceSettings | None = None) -> Maker:
     return lambda backend, place: Enhance(model, backend, settings or EnhanceSettings(strength=1.0), place=place)
+
+
+def interpolating(model: Model, wanted: str, scale: float | None = None) -> Maker:
+    settings = replace(InterpolateSettings.parse(wanted), scale=scale)
+    return lambda backend, place: Interpolate(model, backend, settings, place=place)
 
 
 def test_a_stage_whose_model_fills_half_of_the_device_is_nearly_twice_as_fast_with_two_lanes(
@@ -172,6 +187,73 @@ def test_pictures_are_those_of_one_lane_to_the_last_bit(tmp_path: Path, name: st
     assert min(runs) >= 2
 
 
+INTERPOLATORS: dict[str, tuple[Callable[[Path], Model], str, float | None]] = {
+    "one moment": (lambda folder: pan_interpolator(folder, motion=(1.5, 0.0)), "48", None),
+    "several moments": (lambda folder: pan_interpolator(folder, motion=(1.5, 0.0), rgb=True), "60", 0.5),
+    "pictures alone": (lambda folder: fade_interpolator(folder), "60", None),
+    "middle": (lambda folder: middle_interpolator(folder, pixels=8), "96", None),
+    "built-in": (lambda _: find_model("film-interpolate", "interpolate"), "60", None),
+}
+
+
+@pytest.mark.parametrize("name", INTERPOLATORS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_pairs_in_two_lanes_make_the_pictures_of_one_to_the_last_bit(tmp_path: Path, name: str, seed: int):
+    make, wanted, scale = INTERPOLATORS[name]
+    spec = film_spec(width=72, height=48, format=PixelFormat.RGB if seed == 2 else PixelFormat.GRAY)
+    stage, marks = interpolating(make(tmp_path), wanted, scale), {"cuts": [0, 6, 7], "repeated": [3, 9]}
+    one, two = (through(stage, Pictures(spec, moving(spec, 13), **marks), lanes, seed=seed) for lanes in (1, 2))
+    assert two.is_like(one)
+    assert isinstance(one.stage, Interpolate)
+    assert isinstance(two.stage, Interpolate)
+    assert two.stage.verdicts == one.stage.verdicts
+    assert len(two.backend.sessions) == 2
+    assert min(session.runs for session in two.backend.sessions) >= 3
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_last_pair_of_a_shot_leaves_the_pair_in_the_other_lane_alone(seed: int):
+    spec, random = film_spec(width=96, height=48), np.random.default_rng(1)
+    pictures = moving(spec, 20)
+    for last in range(4, 20, 5):  # has nothing in common with the others: whoever is judged by it does not move
+        pictures[last] = np.kron(random.random((1, 6, 12)) > 0.5, np.ones((1, 8, 8))).astype(np.float32)
+    make = interpolating(find_model("film-interpolate", "interpolate"), "48")
+    reader = [Pictures(spec, pictures, cuts=[0, 5, 10, 15]) for _ in range(2)]
+    one, two = (through(make, reader[lanes - 1], lanes, seed=seed) for lanes in (1, 2))
+    assert two.is_like(one)
+    assert isinstance(two.stage, Interpolate)
+    assert two.stage.verdicts == {Verdict.FOLLOW: 12, Verdict.HOLD: 4}
+
+
+def test_what_is_looked_for_at_half_the_size_is_each_lanes_own(tmp_path: Path):
+    spec = film_spec(176, 160, format=PixelFormat.RGB)
+    make = interpolating(measuring_interpolator(tmp_path, reach=3), "72")
+    pictures = moving(spec, 6, speed=4.0)
+    one, two = (through(make, Pictures(spec, pictures, cuts=[0, 4]), lanes) for lanes in (1, 2))
+    assert two.is_like(one)
+    assert [len(made.backend.sessions) for made in (one, two)] == [2, 4]
+
+
+@pytest.mark.parametrize(("width", "lanes", "gain"), [(HALF, 2, 1.8), (FULL, 1, 0.99)])
+def test_pairs_are_as_much_faster_as_the_model_leaves_room(tmp_path: Path, width: float, lanes: int, gain: float):
+    spec = film_spec(width=45, height=37)
+    make, pictures = interpolating(pan_interpolator(tmp_path, motion=(1.5, 0.0)), "48"), moving(spec, 40)
+    one, best = (through(make, Pictures(spec, pictures), asked, width=width) for asked in (1, None))
+    assert best.keeper.report.lanes["interpolate"].lanes == lanes
+    assert gain < one.wall_ns / best.wall_ns < gain + 0.3
+
+
+def test_with_two_lanes_pairs_wait_for_no_host_and_allocate_nothing(tmp_path: Path):
+    spec = film_spec(width=45, height=37)
+    make, waits, allocations = interpolating(pan_interpolator(tmp_path, motion=(1.5, 0.0)), "48"), [], []
+    for count in (20, 60):
+        made = through(make, Pictures(spec, moving(spec, count), cuts=[0, 7, 15]), 2)
+        waits.append(made.device.host_waits - len(made.keeper.shown) - made.keeper.upload_waits)
+        allocations.append(made.device.allocations + made.device.page_locked)
+    assert waits == [4, 4]  # streams drained at the end, two of them the stage's
+    assert allocations[0] == allocations[1]
+
+
 def test_tiles_make_the_same_pictures_in_two_lanes(tmp_path: Path):
     path, spec = stack_upscaler(tmp_path / "up.onnx", over_everything=True), film_spec(width=150, height=130)
     make = enhancing(Model.load(path, role="enhance"), EnhanceSettings(upscale=2, tile=48))
@@ -216,6 +298,22 @@ def test_a_failure_of_the_device_returns_every_buffer(tmp_path: Path, broken: st
         pipeline.run(interval=0.01)
     pools: list[BufferPool] = [reader.pool, upload.pool, stage.pool, download.pool]
     assert [pool.on_loan for pool in pools] == [0] * 4
+    assert all(not stream.queue for stream in device._streams.values())
+
+
+@pytest.mark.parametrize("broken", ["pan", "tensor_fill", "warp_blend"])
+def test_a_failure_of_the_device_returns_every_buffer_of_a_pair(tmp_path: Path, broken: str):
+    spec, device = film_spec(width=45, height=37), SimulatedDevice()
+    model, place = pan_interpolator(tmp_path, motion=(1.5, 0.0)), DevicePlace(device, lanes=2)
+    stage = Interpolate(model, SimulatedBackend(device), InterpolateSettings.parse("48"), place=place)
+    reader, upload, download = Pictures(spec, moving(spec, 60), cuts=[0, 9]), Upload(device), Download(device)
+    pipeline = Pipeline(reader, [upload, stage, download], Keeper(), cores=1)
+    pipeline.open()
+    device.fail_on = (model.card.name if broken == "pan" else broken, 20)
+    with pytest.raises(DeviceError, match="failed"):
+        pipeline.run(interval=0.01)
+    pools: list[BufferPool] = [reader.pool, upload.pool, stage.pool, stage.motion_pool, download.pool]
+    assert [pool.on_loan for pool in pools] == [0] * 5
     assert all(not stream.queue for stream in device._streams.values())
 
 
