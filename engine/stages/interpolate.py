@@ -99,6 +99,7 @@ class Interpolate(Stage):
             if self.may_have_two_lanes and isinstance(self._place, DevicePlace):
                 assert isinstance(self._field, DeviceMotionField)
                 self._fields, self.lane_choice = self._place.widen(self.name, self._field, self._field.beside)
+                self._field.settle(self.lane_choice.lanes)
                 self.streams = self._place.streams
         return replace(incoming, rate=rate, time_base=self._grid.time_base)
 

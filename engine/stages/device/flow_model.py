@@ -183,6 +183,10 @@ class DeviceFlowModel:
             self._outputs["frame"] = frame
         self._sessions.current.enqueue(self._inputs, self._outputs, self._operators.stream)
 
+    def settle(self, lanes: int) -> None:
+        """Give back the memory that only more lanes would need."""
+        self._pictures.settle(lanes)
+
     def try_run(self, stream: Stream) -> None:
         """Run the model once on whatever its tensors hold; nobody looks at the result."""
         self._sessions.current.enqueue(self._inputs, self._outputs, stream)

@@ -83,6 +83,10 @@ class DeviceMotionCheck:
         other._open(*self._change.shape[1:])
         return other
 
+    def settle(self, lanes: int) -> None:
+        """Give back the memory that only more lanes would need."""
+        self._pictures.settle(lanes)
+
     def _open(self, rows: int, columns: int) -> None:
         """Make what belongs to one lane: scratch, and the decision with its counts."""
         operators = self._operators

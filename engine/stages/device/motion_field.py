@@ -98,6 +98,12 @@ class DeviceMotionField:
         other._is_new_pair, other._pictures_alone = True, 0
         return other
 
+    def settle(self, lanes: int) -> None:
+        """Say how many lanes there are; called once, before the first picture comes."""
+        for part in (self._fine, self._check, self._coarse):
+            if part is not None:
+                part.settle(lanes)
+
     def try_run(self, stream: Stream) -> None:
         """Run the model once on whatever its tensors hold; nobody looks at the result."""
         self._fine.try_run(stream)
@@ -256,6 +262,10 @@ class DeviceCoarseLook:
         other._find_half = _finder(self._operators, other._half, self._card)
         other.motion = self._operators.zeros(*self.motion.shape)
         return other
+
+    def settle(self, lanes: int) -> None:
+        """Give back the memory that only more lanes would need."""
+        self._half.settle(lanes)
 
     def see(self, matrix: Mapping[str, float]) -> None:
         """Take the newest picture that the other sees; what surrounds a pair is left out, as on the processor."""
