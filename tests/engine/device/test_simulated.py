@@ -51,6 +51,25 @@ def test_two_streams_overlap_on_the_clock_and_one_does_not():
     assert device.host_ns == 10_000
 
 
+@pytest.mark.parametrize(("width", "at_once"), [(0.0, 3), (0.4, 2), (0.5, 2), (0.7, 1), (1.0, 1)])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_work_runs_at_once_as_far_as_the_device_is_wide(width: float, at_once: int, seed: int):
+    device = SimulatedDevice(seed=seed)
+    streams = [device.stream() for _ in range(3)]
+    for _ in range(10):
+        for stream in streams:
+            device.submit(stream, "work", lambda: None, 1000, width=width)
+    for stream in streams:
+        stream.synchronize()
+    uneven = 5_000 * (at_once == 2)  # one of three streams may be left for last
+    assert 30_000 / at_once <= max(piece.end_ns for piece in device.slices) <= 30_000 / at_once + uneven
+    for piece in device.slices:
+        assert sum(other.start_ns <= piece.start_ns < other.end_ns for other in device.slices) <= at_once
+    for stream in streams:
+        own = [piece for piece in device.slices if piece.stream == stream.handle]
+        assert all(later.start_ns >= earlier.end_ns for earlier, later in zip(own, own[1:], strict=False))
+
+
 def test_a_graph_runs_what_was_recorded_and_only_when_launched():
     device, runs = SimulatedDevice(), []
     stream = device.stream()
