@@ -205,7 +205,6 @@ class Pipeline:
                 wait_behind()
             if self.trace is not None:
                 self.trace.work_in(name)
-            self._enter_devices()
             streams = self._streams.get(name, ())
             work_on(streams[0] if streams else None, self._device_clocks.get(name), streams)
             work()
@@ -213,12 +212,6 @@ class Pipeline:
             pass
         except BaseException as error:  # the chain's edge: kept, and raised by `run` in the caller's thread
             self._fail(error)
-
-    def _enter_devices(self) -> None:
-        """Make the devices that work here current in this thread: streams and events do not do so themselves."""
-        for device in (*(stage.device for stage in self._stages), self._writer.device):
-            if device is not None:
-                device.enter()
 
     def _fail(self, error: BaseException) -> None:
         self._errors.append(error)  # without the lock: a signal's handler runs on a thread that may hold it
@@ -233,7 +226,6 @@ class Pipeline:
 
     def _end(self) -> RunReport:
         waits = self._by_reader(queue.get_wait_ns / 1e9 for queue in self._queues)
-        self._enter_devices()
         self._drain_streams()
         seconds = time.perf_counter() - self._began
         errors = list(self._errors)  # a stop that comes now comes too late: the film is being given its name

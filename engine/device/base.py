@@ -148,8 +148,8 @@ class Device(ABC):
     def enter(self) -> None:
         """Make the device current in this thread, for libraries that look there.
 
-        The device's other methods do so themselves; those of streams, events and graphs do not. A thread that uses what
-        another made calls this first; every call but the first of a thread costs next to nothing.
+        The device's other methods and those of streams do so themselves, and events and graphs by the stream they are
+        given; every call but the first of a thread costs next to nothing.
         """
 
     @abstractmethod

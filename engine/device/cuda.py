@@ -108,13 +108,25 @@ class CudaEvent(Event):
 
 
 class CudaStream(Stream):
-    """A stream of cuda-core, its own or somebody else's."""
+    """A stream of cuda-core, its own or somebody else's.
 
-    __slots__ = ("handle", "native")
+    Parameters
+    ----------
+    native : `cuda.core.Stream`
+    device : whose context is made current in a thread that gives it work
+    """
 
-    def __init__(self, native: Any) -> None:
-        self.native = native
+    __slots__ = ("_device", "_native", "handle")
+
+    def __init__(self, native: Any, device: "CudaDevice") -> None:
+        self._native, self._device = native, device
         self.handle = int(native.handle)
+
+    @property
+    def native(self) -> Any:
+        """cuda-core's stream, for this thread to give work to."""
+        self._device.enter()
+        return self._native
 
     def record(self, event: Event) -> None:
         """Record."""
@@ -176,7 +188,7 @@ class CudaDevice(Device):
         """Make a stream that does not wait for the default stream."""
         native = self._enter()
         options = self._core.StreamOptions(nonblocking=True, priority=URGENT if urgent else USUAL)
-        return CudaStream(_call("stream", native.create_stream, options=options))
+        return CudaStream(_call("stream", native.create_stream, options=options), self)
 
     def adopt_stream(self, foreign: object) -> CudaStream:
         """Wrap a stream of PyTorch, CuPy, Numba, PyCUDA, or one known by its handle."""
@@ -184,8 +196,8 @@ class CudaDevice(Device):
         handle = stream_handle(foreign)
         native = self._enter()
         if hasattr(foreign, "__cuda_stream__") and handle != LEGACY_DEFAULT_STREAM:
-            return CudaStream(_call("stream", native.create_stream, foreign))
-        return CudaStream(_call("stream", self._core.Stream.from_handle, handle))
+            return CudaStream(_call("stream", native.create_stream, foreign), self)
+        return CudaStream(_call("stream", self._core.Stream.from_handle, handle), self)
 
     def adopt_array(self, foreign: object, stream: Stream) -> DeviceArray:
         """Let cuda-core read DLPack or `__cuda_array_interface__`."""

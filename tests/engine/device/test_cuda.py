@@ -395,6 +395,16 @@ def test_the_context_is_made_current_once_in_each_thread(device):
     assert fake_cuda.Device.entered == before
 
 
+def test_a_thread_that_only_gives_a_stream_work_has_the_context_too(device):
+    stream, event = device.stream(), device.event()
+    before = fake_cuda.Device.entered
+    for work in (lambda: stream.record(event), lambda: event.wait(stream), stream.synchronize):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert fake_cuda.Device.entered == before + 3
+
+
 def test_the_stand_in_has_nothing_that_the_real_library_lacks():
     core = pytest.importorskip("cuda.core", reason="cuda-core comes with the extra gpu or rtx")
     view = pytest.importorskip("cuda.core.utils").StridedMemoryView
