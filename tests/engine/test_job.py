@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -120,18 +121,26 @@ def test_a_stopped_run_keeps_its_shots_and_goes_on_to_the_same_frames(
 def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(
     film: Path, whole: list[tuple[Fraction, str]], tmp_path: Path
 ) -> None:
-    moments = random.Random(2026)
-    target, work = tmp_path / "killed.mkv", tmp_path / "killed.mkv.part"
+    with ThreadPoolExecutor(2) as pool:  # two at once: all that this takes is time
+        found = pool.map(lambda seed: killed_and_resumed(film, whole, tmp_path / str(seed), seed, 10), (2026, 2027))
+        assert sum(found) > 0, "no run was killed between its first and its last shot"
+
+
+def killed_and_resumed(film: Path, whole: list[tuple[Fraction, str]], folder: Path, seed: int, wanted: int) -> int:
+    """Kill runs until one ends by itself after so many; return how many were killed between two shots."""
+    moments = random.Random(seed)
+    folder.mkdir()
+    target, work = folder / "killed.mkv", folder / "killed.mkv.part"
     command = [sys.executable, "-m", "engine.cli.main", "restore", str(film), str(target), "--interpolate", "2x"]
     kills = finished = killed_between_shots = 0
-    while kills < 20 or not finished:
+    while kills < wanted or not finished:
         child = subprocess.Popen(
             [*command, "--quiet", *(["--resume"] if work.exists() else [])],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
         try:
-            _, said = child.communicate(timeout=moments.uniform(0.5, 4.0) if kills < 20 else 120.0)
+            _, said = child.communicate(timeout=moments.uniform(0.5, 4.0) if kills < wanted else 120.0)
             assert child.returncode == 0, said.decode()
         except subprocess.TimeoutExpired:
             child.send_signal(signal.SIGKILL)
@@ -143,7 +152,7 @@ def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(
             target.unlink()
             shutil.rmtree(work, ignore_errors=True)
             finished += 1
-    assert killed_between_shots > 0, "no run was killed between its first and its last shot"
+    return killed_between_shots
 
 
 def test_another_backend_is_noticed_when_a_run_goes_on(film: Path, tmp_path: Path) -> None:
