@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -98,7 +99,7 @@ def _time(
             run(*given)
         before = time.perf_counter() - began
         clock = _device_milliseconds if device.type == "cuda" else _host_milliseconds
-        return statistics.median(clock(lambda: run(*given)) for _ in range(RUNS)), before
+        return statistics.median(clock(lambda: run(*given))), before
     finally:
         torch.compiler.reset()
         network.to("cpu", torch.float32)
@@ -106,19 +107,24 @@ def _time(
             torch.cuda.empty_cache()
 
 
-def _device_milliseconds(work: Callable[[], object]) -> float:
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    begin.record()
-    work()
-    end.record()
-    end.synchronize()
-    return begin.elapsed_time(end)
+def _device_milliseconds(work: Callable[[], object]) -> list[float]:
+    """Time runs that follow one another without a wait, as ours are timed (`bench.gpu.roof.median_seconds`)."""
+    marks = [torch.cuda.Event(enable_timing=True) for _ in range(RUNS + 1)]
+    marks[0].record()
+    for mark in marks[1:]:
+        work()
+        mark.record()
+    marks[-1].synchronize()
+    return [earlier.elapsed_time(later) for earlier, later in itertools.pairwise(marks)]
 
 
-def _host_milliseconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return (time.perf_counter() - begin) * 1e3
+def _host_milliseconds(work: Callable[[], object]) -> list[float]:
+    found: list[float] = []
+    for _ in range(RUNS):
+        begin = time.perf_counter()
+        work()
+        found.append((time.perf_counter() - begin) * 1e3)
+    return found
 
 
 def _one_line(error: Exception) -> str:
