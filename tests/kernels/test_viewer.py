@@ -7,7 +7,8 @@ import pytest
 from engine.pool import BufferPool
 from engine.settings import OutputSettings
 from engine.stages.compare import DIVIDER, Compare
-from engine.stages.label import BLACK, OPACITY, WHITE, Label, _drawing, _reduced
+from engine.stages.label import Label, label_drawing
+from engine.stages.lettering import BLACK, OPACITY, WHITE, Lettering
 from engine.stages.lightness import NEUTRAL_AB
 from engine.types import PixelFormat
 from kernels.case import Array
@@ -74,26 +75,26 @@ def test_the_film_stands_beside_its_restoration_as_on_the_processor(mode, format
         np.testing.assert_array_equal(made, made_chroma)
 
 
+def drawings(lettering: Lettering, top: int, left: int) -> tuple[Drawing, Drawing]:
+    """Return what the kernels draw of a lettering, over a picture and over its half-size chroma."""
+    masks = {"letters": lettering.letters, "shade": lettering.shade, "opacity": OPACITY}
+    return (
+        Drawing(**masks, ink=WHITE, plate=BLACK, left=left, top=top),
+        Drawing(**masks, ink=NEUTRAL_AB, plate=NEUTRAL_AB, left=left // 2, top=top // 2, step=2),
+    )
+
+
+def scenes(size: tuple[int, int]) -> tuple[Array, Array]:
+    """Return a picture and half-size chroma."""
+    return scene(23, (3, *size)), scene(24, (2, -(-size[0] // 2), -(-size[1] // 2)))
+
+
 @pytest.mark.parametrize("size", [(240, 320), (51, 71)])
 def test_a_label_is_drawn_as_on_the_processor(size):
-    label = Label(*size)
-    rows, columns = label._keep.shape
-    letters, shade = (_reduced(drawing, rows, columns) for drawing in _drawing())
-    picture, chroma = scene(23, (3, *size)), scene(24, (2, -(-size[0] // 2), -(-size[1] // 2)))
-    drawing = Drawing(
-        letters=letters, shade=shade, ink=WHITE, plate=BLACK, opacity=OPACITY, left=label._left, top=label._top
-    )
-    half = Drawing(
-        letters=letters,
-        shade=shade,
-        ink=NEUTRAL_AB,
-        plate=NEUTRAL_AB,
-        opacity=OPACITY,
-        left=label._left // 2,
-        top=label._top // 2,
-        step=2,
-    )
-    made, made_chroma = draw_label(picture, drawing), draw_label(chroma, half)
+    label, drawing = Label(*size), label_drawing(*size)
+    picture, chroma = scenes(size)
+    full, half = drawings(drawing.lettering, drawing.top, drawing.left)
+    made, made_chroma = draw_label(picture, full), draw_label(chroma, half)
     label.draw(picture, chroma)
     np.testing.assert_allclose(made, picture, rtol=0, atol=1e-6)
     np.testing.assert_allclose(made_chroma, chroma, rtol=0, atol=1e-6)
