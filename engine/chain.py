@@ -159,7 +159,8 @@ def build_chain(
     changes_rate = wanted.rate is not None or wanted.factor is not None
     looks_there = starts_on_device and shared is None  # in one stream its numbers would come behind the models' work
     watching = HOST if device is None or not looks_there else DevicePlace(device, device.stream(urgent=True))
-    compares = settings.output.compare is not None or settings.output.label
+    shows = settings.output
+    compares = shows.compare is not None or shows.label or shows.counter
     inspect = Inspect(retime=changes_rate, keep_original=settings.output.compare is not None, place=watching)
     stages: list[Stage] = [inspect]
     if settings.enhance.enabled:

@@ -190,6 +190,8 @@ class OutputSettings:
     encoder_threads : threads of the encoder; part of the settings because it can change the bits
     compare : `side` puts the film beside its restoration, `wipe` divides one picture; None writes the restoration alone
     label : write "restored" on the picture
+    counter : write the number of the film's frame on the picture, counted from 0; a + behind it stands on pictures
+        made between that frame and the next
     """
 
     codec: str | None = None
@@ -199,6 +201,7 @@ class OutputSettings:
     encoder_threads: int = 2
     compare: Literal["side", "wipe"] | None = None
     label: bool = False
+    counter: bool = False
 
     def __post_init__(self) -> None:
         if self.codec is not None and self.codec not in CODECS:

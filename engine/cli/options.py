@@ -200,6 +200,10 @@ Label = Annotated[
     bool | None,
     typer.Option("--label/--no-label", metavar="", help=explain("output", "label"), rich_help_panel=_WRITING),
 ]
+Counter = Annotated[
+    bool | None,
+    typer.Option("--counter/--no-counter", metavar="", help=explain("output", "counter"), rich_help_panel=_WRITING),
+]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", metavar="", help="Replace a film that is already there.", rich_help_panel=_WRITING),

@@ -77,6 +77,7 @@ def restore(
     encoder: options.Encoder = None,
     compare: options.Compare = None,
     label: options.Label = None,
+    counter: options.Counter = None,
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
     backend: options.Backend = None,
@@ -135,6 +136,7 @@ def restore(
             "encoder": encoder,
             "compare": compare,
             "label": label,
+            "counter": counter,
         },
         "runtime": {
             "backend": backend,

@@ -1,4 +1,4 @@
-"""Shows the film beside its restoration, or one picture of both, and writes "restored" on it where asked."""
+"""Shows the film beside its restoration, or one picture of both; writes "restored" and the film's frame numbers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,12 +9,14 @@ from engine.pool import BufferPool, Lease
 from engine.settings import OutputSettings
 from engine.stages.base import Stage
 from engine.stages.comparison import Comparison, Layout
+from engine.stages.counter import Counter
 from engine.stages.device.comparison import DeviceComparison
+from engine.stages.device.counter import DeviceCounter
 from engine.stages.device.label import DeviceLabel
 from engine.stages.label import Label
 from engine.stages.lightness import NEUTRAL_AB
 from engine.stages.place import HOST, DevicePlace, Place
-from engine.types import FrameSpec, Planes
+from engine.types import FrameFlags, FrameSpec, Planes
 
 PREPARED_FRAMES = 8
 """Buffers made at once, for the frames that wait in the queue behind the stage."""
@@ -28,7 +30,7 @@ class Compare(Stage):
 
     Parameters
     ----------
-    settings : `compare` and `label` are used; a comparison needs frames that carry their originals
+    settings : `compare`, `label` and `counter` are used; a comparison needs frames that carry their originals
     place : where it works; originals must lie there too
     """
 
@@ -37,10 +39,10 @@ class Compare(Stage):
     def __init__(self, settings: OutputSettings, *, place: Place = HOST) -> None:
         super().__init__()
         self._place, self.device = place, place.device
-        self._mode, self._has_label = settings.compare, settings.label
+        self._mode, self._has_label, self._has_counter = settings.compare, settings.label, settings.counter
 
     def open(self, incoming: FrameSpec) -> FrameSpec:
-        """Make scratch, label and buffers."""
+        """Make scratch, label, digits and buffers."""
         self._place.open()
         self.stream = self._place.stream
         spec = replace(incoming, width=incoming.width * 2) if self._mode == "side" else incoming
@@ -50,6 +52,7 @@ class Compare(Stage):
             self.chroma_pool = self._place.pool(spec.chroma_shape, prepare=PREPARED_FRAMES)
         self._pictures = self._open_pictures(incoming)
         self._label = self._open_label(spec) if self._has_label else None
+        self._counter = self._open_counter(spec) if self._has_counter else None
         return spec
 
     def push(self, frame: Frame) -> Iterator[Frame]:
@@ -73,6 +76,9 @@ class Compare(Stage):
         self._compose(frame, lease.array, chroma)
         if self._label is not None:
             self._label.draw(lease.array, chroma)
+        if self._counter is not None:
+            is_after = FrameFlags.SYNTHESIZED in frame.flags
+            self._counter.draw(lease.array, chroma, frame.index, is_after=is_after)
         ready = self._place.written(lease)  # of what went before in the stage's stream too: the chroma
         return frame.successor(
             pixels=lease.array, format=frame.format, leases=(lease, *half), chroma=chroma, ready=ready
@@ -110,3 +116,8 @@ class Compare(Stage):
         if isinstance(self._place, DevicePlace):
             return DeviceLabel(self._place.operators, spec.height, spec.width)
         return Label(spec.height, spec.width)
+
+    def _open_counter(self, spec: FrameSpec) -> Counter | DeviceCounter:
+        if isinstance(self._place, DevicePlace):
+            return DeviceCounter(self._place.operators, spec.height, spec.width)
+        return Counter(spec.height, spec.width)

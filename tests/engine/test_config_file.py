@@ -63,6 +63,7 @@ encoder = "device"
 encoder_threads = 1
 compare = "side"
 label = true
+counter = true
 
 [runtime]
 backend = "null"
@@ -104,7 +105,14 @@ def test_every_key_can_be_written(config: Path) -> None:
     )
     assert settings.interpolate == InterpolateSettings(rate=Fraction(60000, 1001), scale=0.5)
     assert settings.output == OutputSettings(
-        codec="h265", quality=60, bit_depth=10, encoder="device", encoder_threads=1, compare="side", label=True
+        codec="h265",
+        quality=60,
+        bit_depth=10,
+        encoder="device",
+        encoder_threads=1,
+        compare="side",
+        label=True,
+        counter=True,
     )
     assert settings.colorize == ColorizeSettings(
         mode="always",

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from engine.errors import ConfigError, DecodeError, Interrupted, ResumeError
@@ -26,6 +27,7 @@ from engine.settings import (
     Settings,
 )
 from tests.support.films import moving_scene, write_sequence
+from tests.support.numbers import number_on
 from tests.support.shots import frame_hashes, write_shots
 
 NULL = RuntimeSettings(backend="null")
@@ -76,7 +78,7 @@ def test_every_option_of_the_chain_runs_together(film: Path, tmp_path: Path) -> 
         enhance=EnhanceSettings(upscale=2, strength=0.5),
         interpolate=InterpolateSettings(rate=Fraction(30000, 1001)),
         colorize=ColorizeSettings(mode="always", saturation=1.5),
-        output=OutputSettings(compare="side", label=True, codec="h265", bit_depth=10),
+        output=OutputSettings(compare="side", label=True, counter=True, codec="h265", bit_depth=10),
         runtime=NULL,
     )
     target = tmp_path / "all.mkv"
@@ -116,6 +118,19 @@ def test_a_stopped_run_keeps_its_shots_and_goes_on_to_the_same_frames(
     assert report.frames_kept > 0
     assert report.shots == 6
     assert frame_hashes(target) == whole
+
+
+def test_a_run_that_goes_on_counts_on(film: Path, tmp_path: Path) -> None:
+    target = tmp_path / "counted.mkv"
+    settings = Settings(output=OutputSettings(counter=True, codec="ffv1"), runtime=NULL)
+    job = Job(film, target, settings)
+    job.open()
+    with pytest.raises(Interrupted):
+        job.run(lambda progress: job.stop() if progress.frames_out > 100 else None)
+    assert run(film, target, settings, resume=True).frames_kept > 0
+    with av.open(str(target)) as container:
+        told = [number_on(picture.to_ndarray()[: picture.height] / 255) for picture in container.decode(video=0)]
+    assert told == [f"{number:06d}" for number in range(192)]
 
 
 def test_killed_at_twenty_random_moments_it_still_makes_the_same_frames(

@@ -7,6 +7,7 @@ import pytest
 from engine.pool import BufferPool
 from engine.settings import OutputSettings
 from engine.stages.compare import DIVIDER, Compare
+from engine.stages.counter import Counter, counter_drawing
 from engine.stages.label import Label, label_drawing
 from engine.stages.lettering import BLACK, OPACITY, WHITE, Lettering
 from engine.stages.lightness import NEUTRAL_AB
@@ -98,6 +99,30 @@ def test_a_label_is_drawn_as_on_the_processor(size):
     label.draw(picture, chroma)
     np.testing.assert_allclose(made, picture, rtol=0, atol=1e-6)
     np.testing.assert_allclose(made_chroma, chroma, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["of the film", "made between"])
+@pytest.mark.parametrize(("number", "cells"), [(0, 6), (1907, 6), (1234567, 7)])
+@pytest.mark.parametrize("size", [(240, 320), (51, 71), (5, 9), (1, 1)])
+def test_a_frame_number_is_drawn_as_on_the_processor(size, number, cells, is_after):
+    drawing = counter_drawing(*size)
+    atlas = Lettering(
+        letters=np.hstack([digit.letters for digit in drawing.digits]),
+        shade=np.hstack([digit.shade for digit in drawing.digits]),
+    )
+    picture, chroma = before = scenes(size)
+    expected = [
+        draw_counter(planes, digits, number, cells)
+        for planes, digits in zip(before, drawings(atlas, drawing.margin, drawing.margin), strict=True)
+    ]
+    if is_after:
+        marks = drawings(drawing.mark, drawing.margin, drawing.margin + cells * drawing.columns)
+        expected = [draw_label(planes, mark) for planes, mark in zip(expected, marks, strict=True)]
+    plain = picture.copy()
+    Counter(*size).draw(picture, chroma, number, is_after=is_after)
+    np.testing.assert_allclose(picture, expected[0], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(chroma, expected[1], rtol=0, atol=1e-6)
+    assert np.abs(picture - plain).max() > 0.05
 
 
 def test_a_counter_shows_the_number_that_a_word_of_its_digits_shows(host_kernels: HostBuild):

@@ -34,7 +34,7 @@ def test_options_become_settings(farshore: Command, small_film: Path, tmp_path: 
     target = tmp_path / "out.mkv"
     outcome = farshore(
         "restore", small_film, target, *QUICK, "--preset", "silent-film", "--config", tmp_path / "c.toml",
-        "--quality", "50", "--no-label", "--interpolate", "2x", "--colorize", "never", "--codec", "ffv1",
+        "--quality", "50", "--no-label", "--counter", "--interpolate", "2x", "--colorize", "never", "--codec", "ffv1",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     done = read_provenance(target)
@@ -42,6 +42,7 @@ def test_options_become_settings(farshore: Command, small_film: Path, tmp_path: 
     assert done.settings["enhance"]["strength"] == 0.25
     assert done.settings["output"]["quality"] == 50
     assert done.settings["output"]["label"] is False
+    assert done.settings["output"]["counter"] is True
     assert done.settings["interpolate"] == {"rate": None, "factor": "2", "model": None, "scale": None}
     video = probe(target).video
     assert (video.codec, video.rate) == ("ffv1", Fraction(48))

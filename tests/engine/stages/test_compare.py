@@ -1,3 +1,5 @@
+from typing import Literal
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,9 @@ from engine.settings import OutputSettings
 from engine.stages.compare import Compare
 from engine.stages.lightness import NEUTRAL_AB
 from engine.stages.run import run_stage
-from engine.types import FrameSpec, PixelFormat
+from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
 from tests.support.chain import Source, film_spec
+from tests.support.numbers import number_on
 
 
 class Restored:
@@ -20,8 +23,8 @@ class Restored:
         self.films = BufferPool(film) if film is not None else None
         self.chroma = BufferPool(spec.chroma_shape) if spec.chroma_shape is not None else None
 
-    def frame(self, level: float, film: float) -> Frame:
-        frame = self.source.frame(level, 0)
+    def frame(self, level: float, film: float, index: int = 0, flags: FrameFlags = FrameFlags.NONE) -> Frame:
+        frame = self.source.frame(level, index, flags=flags)
         if self.films is not None:
             lease = self.films.lease()
             lease.array[:] = film
@@ -98,6 +101,63 @@ def test_a_label_stands_in_the_corner(format: PixelFormat, width: int, height: i
     made.release()
     stage.close()
     assert restored.all_back()
+
+
+def made_with(
+    settings: OutputSettings, spec: FrameSpec, index: int = 0, flags: FrameFlags = FrameFlags.NONE
+) -> tuple[Planes, Planes | None]:
+    """Return pixels and chroma that a stage makes of a grey picture beside a darker film's."""
+    stage, restored = Compare(settings), Restored(spec, film=spec.pixels_shape)
+    stage.open(spec)
+    (made,) = run_stage(stage, [restored.frame(0.5, 0.3, index, flags)])
+    planes = made.pixels.copy(), None if made.chroma is None else made.chroma.copy()
+    made.release()
+    stage.close()
+    assert restored.all_back()
+    return planes
+
+
+@pytest.mark.parametrize("format", list(PixelFormat))
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (91, 65)])
+@pytest.mark.parametrize("mode", [None, "side", "wipe"])
+def test_a_counter_tells_the_frame_of_the_film(
+    format: PixelFormat, width: int, height: int, mode: Literal["side", "wipe"] | None
+) -> None:
+    spec, settings = film_spec(width, height, format=format), OutputSettings(compare=mode, counter=True)
+    for index, flags, told in (
+        (0, FrameFlags.SCENE_CUT, "000000"),
+        (1907, FrameFlags.NONE, "001907"),
+        (1907, FrameFlags.REPEATED, "001907"),
+        (48253, FrameFlags.SYNTHESIZED, "048253+"),
+        (999999, FrameFlags.SYNTHESIZED, "999999+"),
+    ):
+        pixels, chroma = made_with(settings, spec, index, flags)
+        assert [number_on(plane) for plane in pixels] == [told] * len(pixels)
+        if chroma is not None and mode is None:
+            assert np.abs(chroma - NEUTRAL_AB).min() < 0.05  # no colour under ink and rim
+
+
+def test_a_longer_number_is_shown_whole() -> None:
+    pixels, _ = made_with(OutputSettings(counter=True), film_spec(320, 240), 4096713, FrameFlags.SYNTHESIZED)
+    assert number_on(pixels[0], cells=7) == "4096713+"
+
+
+@pytest.mark.parametrize("format", [PixelFormat.RGB, PixelFormat.LAB])
+@pytest.mark.parametrize(("width", "height"), [(320, 240), (91, 65), (33, 21), (5, 9)])
+def test_label_and_counter_do_not_meet(format: PixelFormat, width: int, height: int) -> None:
+    spec = film_spec(width, height, format=format)
+    plain, label, counter, both = (
+        made_with(OutputSettings(label=has_label, counter=has_counter), spec, 88, FrameFlags.SYNTHESIZED)
+        for has_label, has_counter in ((False, False), (True, False), (False, True), (True, True))
+    )
+    for empty, word, number, made in zip(plain, label, counter, both, strict=True):
+        if empty is None or word is None or number is None or made is None:
+            continue
+        has_word, has_number = word != empty, number != empty
+        assert has_word.any()
+        assert has_number.any()
+        assert not (has_word & has_number).any()
+        np.testing.assert_array_equal(made, np.where(has_number, number, word))
 
 
 @pytest.mark.parametrize("format", [PixelFormat.GRAY, PixelFormat.LAB])

@@ -45,7 +45,7 @@ def test_nothing_grows_after_warm_up(tmp_path: Path, format: PixelFormat, tile: 
         Enhance(shift_enhancer(tmp_path, luma=0.01, chroma=0.0), backend, EnhanceSettings(tile=tile)),
         Interpolate(pan_interpolator(tmp_path, motion=(2, 0)), backend, InterpolateSettings.parse("60")),
         Colorize(counting_colorizer(tmp_path), backend, ColorizeSettings()),
-        Compare(OutputSettings(compare="side", label=True)),
+        Compare(OutputSettings(compare="side", label=True, counter=True)),
     ]
     source = Source(film_spec(160, 120, format=format))
     spec = source.spec

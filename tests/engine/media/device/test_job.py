@@ -26,6 +26,7 @@ from engine.settings import (
 from tests.support.device_chain import virtual_queues
 from tests.support.device_films import SimulatedBorder, simulated_decoder, simulated_encoder
 from tests.support.films import Shape, write_film
+from tests.support.numbers import number_on
 from tests.support.quick_inspect import QuickDevice
 from tests.support.reading import scene
 from tests.support.simulated_backend import SimulatedBackend
@@ -51,10 +52,13 @@ def test_a_chain_begins_and_ends_where_the_frames_of_reader_and_writer_lie():
     assert ends_there[:2] == ["inspect", "upload"]  # films are inspected where they are decoded
     begins_there = stages(settings, starts_on_device=True, ends_on_device=True)
     assert begins_there == ["inspect", *ends_there[2:]]
-    labelled = Settings(output=OutputSettings(label=True))
+    labelled, counted = (
+        Settings(output=output) for output in (OutputSettings(label=True), OutputSettings(counter=True))
+    )
     assert stages(labelled)[-1] == "compare"  # which then works on the host
     assert stages(labelled, ends_on_device=True)[-1].startswith("upload")
     assert stages(labelled, starts_on_device=True, ends_on_device=True)[-1] == "compare"
+    assert stages(counted, starts_on_device=True) == stages(labelled, starts_on_device=True)
 
 
 def test_a_job_on_a_device_makes_the_film_of_the_processors_job(tmp_path, monkeypatch):
@@ -122,6 +126,30 @@ def test_a_film_that_the_processor_decodes_and_codes_makes_the_same_film(tmp_pat
         assert reader._pool.allocated == max(job._chain.frames_of_reader, PREPARED_BUFFERS)
         copies = sum(piece.name == "upload" for piece in device.slices)
         assert copies == there.run.frames_in == 24
+
+
+@pytest.mark.parametrize("streams", ["stage", "one"])
+def test_frames_are_counted_wherever_the_counter_is_drawn(tmp_path, monkeypatch, streams):
+    film = write_film(tmp_path / "film.mp4", scene(6, 96, 64, color=False), rate=24)
+    device = QuickDevice(seed=3)
+    monkeypatch.setattr(job_module, "open_backend", lambda settings: SimulatedBackend(device))
+    monkeypatch.setattr(job_module, "border_of", lambda device: SimulatedBorder(device))
+    settings = replace(
+        PLAIN,
+        input=InputSettings(decoder="software"),
+        output=OutputSettings(codec="ffv1", encoder="software", counter=True),
+        runtime=RuntimeSettings(streams=streams),
+    )
+    with virtual_queues(device):
+        job = Job(film, tmp_path / "out.mkv", settings)
+        plan = job.open()
+        job.run()
+    work_on(None)
+    assert ("download" in plan.stages) == (streams == "one")  # there film and counter are on the host
+    assert any(piece.name == "draw_counter" for piece in device.slices) == (streams == "stage")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        told = [number_on(picture.to_ndarray()[:64] / 255) for picture in container.decode(video=0)]
+    assert told == [f"{number:06d}" for number in range(6)]
 
 
 def test_what_was_not_done_on_the_device_is_in_the_report(tmp_path, monkeypatch):
