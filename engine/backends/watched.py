@@ -13,7 +13,7 @@ from engine.trace import Trace, TracedModel
 class WatchedBackend(Backend):
     """Runs models with another backend and keeps each run in a trace.
 
-    Where a backend returns before its device has finished, the slice ends when it returns.
+    Runs on a device are not kept: the host knows when it asked for one, not when it was done.
 
     Parameters
     ----------
@@ -28,6 +28,8 @@ class WatchedBackend(Backend):
     def open(self, model: Model, profile: Profile, threads: int) -> Session:
         """Make a model ready with the other backend."""
         session = self._inner.open(model, profile, threads)
+        if session.device is not None:
+            return session
         opened = TracedModel(name=model.card.name, sha256=model.sha256, shapes=dict(profile.shapes), threads=threads)
         self._trace.models.append(opened)
         return _WatchedSession(session, profile, self._trace, len(self._trace.models) - 1)
