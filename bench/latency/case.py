@@ -23,6 +23,8 @@ Kind = Literal["stages", "chain"]
 PRECISIONS = ("fp32", "fp16", "int8")
 """Of the built-in models, as the command line takes them."""
 
+GPU_BACKENDS = ("tensorrt", "cuda")
+
 _ROLES = ("enhance", "interpolate", "colorize")
 _SMALLEST, _LARGEST = 64, 8192
 
@@ -67,6 +69,11 @@ class Case:
             )
         if self.precision not in PRECISIONS:
             raise ConfigError(f"precision: got {self.precision!r}; wanted one of {', '.join(PRECISIONS)}")
+        if self.kind == "stages" and self.backend in GPU_BACKENDS:
+            raise ConfigError(
+                f"backend: got {self.backend} for bench stages, which times one stage after the other on the "
+                "processor; on a GPU use farshore bench chain, whose times are the GPU's"
+            )
         if not 0.1 <= self.seconds <= 3600:
             raise ConfigError(f"seconds: got {self.seconds:g}; wanted 0.1 to 3600")
         if not 0 <= self.warm_up <= 600:

@@ -37,7 +37,10 @@ Precision = Annotated[
 ]
 Backend = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="onnxruntime unless given, or null, which computes nothing; repeatable."),
+    typer.Option(
+        metavar="NAME",
+        help="onnxruntime unless given; on a GPU, of bench chain, tensorrt or cuda; null computes nothing; repeatable.",
+    ),
 ]
 Rate = Annotated[
     str, typer.Option(metavar="RATE", help="Frames a second of the film: what a frame's time is held against.")

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from engine.chain import Chain, build_chain, open_backend
 from engine.chain_ends import Reader, Writer
 from engine.errors import ConfigError
 from engine.frame import Frame
+from engine.media.device.border import border_of
 from engine.media.reader import FilmReader
-from engine.media.writer import WriteJob, open_writer
+from engine.media.writer import WriteJob, open_writer, takes_device_frames
 from engine.pipeline import Pipeline
 from engine.stages.base import Stage
 from engine.thread_split import available_cores
@@ -31,6 +32,7 @@ class Drive:
     trace : everything that it did
     began_ns, ended_ns : when it began, and when no more frames were read
     warm_ns : when measuring began
+    notices : what reader and writer say: on a GPU, why the processor decodes or codes
     is_live : frames came when they were due; what decoding took includes waiting for them
     cpu_seconds : of all threads of the process from then to the end; None where it was not taken
     cpu_wall_seconds : the same time by the clock
@@ -47,6 +49,7 @@ class Drive:
     spec_in: FrameSpec
     spec_out: FrameSpec
     failures: int
+    notices: tuple[str, ...] = ()
     is_live: bool = False
     cpu_seconds: float | None = None
     cpu_wall_seconds: float | None = None
@@ -128,20 +131,31 @@ class _Due:
 
 
 def run_case(case: Case, film: Path, target: Path) -> Drive:
-    """Run a case on a film; what is written goes to `target`."""
+    """Run a case on a film; what is written goes to `target`.
+
+    On a GPU reader, chain and writer meet as in `engine.job`: frames lie there from the one to the other.
+    """
     trace, settings = Trace(), case.settings()
-    reader = FilmReader(film, settings=settings.input)
+    backend = open_backend(settings.runtime)
+    border = border_of(backend.device)
+    reader = FilmReader(film, settings=settings.input, border=border)
     reader.deliver(PixelFormat.GRAY)
     chain = build_chain(
         settings,
         colorize=True,
         true_rate=reader.spec.rate,
-        backend=WatchedBackend(open_backend(settings.runtime), trace),
+        backend=WatchedBackend(backend, trace),
+        starts_on_device=reader.is_on_device,
+        ends_on_device=takes_device_frames(target, settings.output, border),
     )
-    writer = open_writer(target, WriteJob(settings=settings.output, source_rate=reader.spec.rate))
+    if reader.is_on_device:
+        reader.prepare(chain.frames_of_reader)
+    job = WriteJob(settings=settings.output, source_rate=reader.spec.rate, border=border)
+    writer = open_writer(target, job)
     limited = (Live if case.live else Limited)(reader, case.warm_up + case.seconds)
     if case.kind == "chain":
-        return _all_at_once(case, limited, chain, writer, trace)
+        drive = _all_at_once(case, limited, chain, writer, trace)
+        return replace(drive, notices=(*reader.notices, *writer.report.notices))
     threads = case.threads or available_cores()
     return in_turn(limited, chain.stages, writer, trace, threads=threads, warm_up=case.warm_up)
 

@@ -35,6 +35,7 @@ def figures(drive: Drive, *, cores: int) -> dict[str, Any]:
     return {
         "seconds": window,
         "failures": drive.failures,
+        "notices": list(drive.notices),
         "frames": stages[-1]["frames"],
         "fps_in": fps_out if rate_in is None or rate_out is None else fps_out * float(rate_in / rate_out),
         "fps_out": fps_out,

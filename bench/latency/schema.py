@@ -4,7 +4,7 @@ The keywords are those of draft 2020-12 (https://json-schema.org), few enough to
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,9 @@ _MAYBE_TEXT: Schema = {"type": ["string", "null"]}
 _SHA256: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 
 
-def _object(**properties: Schema) -> Schema:
-    return {"type": "object", "properties": properties, "required": list(properties)}
+def _object(later: Mapping[str, Schema] | None = None, **properties: Schema) -> Schema:
+    """Return the schema of an object; `later` are keys that files of earlier builds lack."""
+    return {"type": "object", "properties": {**properties, **(later or {})}, "required": list(properties)}
 
 
 def _list(of: Schema, *, at_least: int = 0) -> Schema:
@@ -58,6 +59,7 @@ _STAGE = _object(
     in_queue_ms={"type": ["object", "null"], "properties": {"median": _MS, "p95": _MS}},
 )
 _RUN = _object(
+    {"notices": _list(_TEXT)},
     seconds=_NUMBER,
     failures=_COUNT,
     frames=_COUNT,

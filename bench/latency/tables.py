@@ -98,6 +98,7 @@ def summary_lines(case: Mapping[str, Any]) -> list[str]:
         ]
     else:
         lines.append(f"stages one after the other, nothing beside them; {resident}")
+    lines += dict.fromkeys(notice for run in runs for notice in run.get("notices", ()))
     failed = sum(run["failures"] for run in runs)
     if failed:
         lines.append(f"{failed} frames passed a stage unchanged because it failed on them")
