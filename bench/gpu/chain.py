@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from engine.errors import FarshoreError
 from engine.frame import Frame
 from engine.pipeline import Pipeline
 from engine.pool import BufferPool
+from engine.run_report import RunReport
 from engine.settings import InterpolateSettings, RuntimeSettings, Settings
 from engine.types import FrameFlags, FrameSpec, PixelFormat, Planes
 
@@ -58,6 +59,9 @@ class ChainResult:
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
         return asdict(self)
+
+
+_Result = TypeVar("_Result", bound=ChainResult)
 
 
 class Loop:
@@ -126,13 +130,34 @@ def run_chain(
         )
 
 
-def judged(result: ChainResult, least: float) -> ChainResult:
+def judged(result: _Result, least: float) -> _Result:
     """Return a result that is wrong where the chain's efficiency is below the least that is right."""
+    reason = why_slow(result, least)
+    return result if reason is None else replace(result, outcome="wrong", reason=reason)
+
+
+def why_slow(result: ChainResult, least: float) -> str | None:
+    """Return in words that the chain's efficiency is below the least that is right; None where it is not."""
     if result.efficiency is None or result.efficiency >= least:
-        return result
+        return None
     slowest = max(result.stages, key=lambda stage: result.stages[stage])
-    reason = f"runs at {result.efficiency:.2f} of what {slowest} alone would let pass; wanted {least:.2f}"
-    return replace(result, outcome="wrong", reason=reason)
+    return f"runs at {result.efficiency:.2f} of what {slowest} alone would let pass; wanted {least:.2f}"
+
+
+def run_figures(run: RunReport) -> dict[str, Any]:
+    """Return a run's figures by their names in `ChainResult`."""
+    frames = run.frames_in
+    stages = {stage.stage: stage.total_seconds * 1e3 / frames for stage in run.latency.stages}
+    rate = frames / run.latency.wall_seconds
+    return {
+        "film_frames": frames,
+        "frames_per_second": rate,
+        "stages": stages,
+        "lanes": {stage: str(choice) for stage, choice in run.lanes.items()},
+        "efficiency": rate * max(stages.values()) / 1e3,
+        "overlap": rate * sum(stages.values()) / 1e3,
+        "delay_ms": run.latency.delay_ms,
+    }
 
 
 def _run(backend: Backend, width: int, height: int, frames: int, precision: Precision) -> ChainResult:
@@ -142,19 +167,4 @@ def _run(backend: Backend, width: int, height: int, frames: int, precision: Prec
     chain = build_chain(settings, colorize=True, backend=backend)
     pipeline = Pipeline(Loop(draw_shots(width, height), frames), chain.stages, Nowhere())
     pipeline.open()
-    report = pipeline.run()
-    stages = {stage.stage: stage.total_seconds * 1e3 / frames for stage in report.latency.stages}
-    rate = frames / report.latency.wall_seconds
-    return ChainResult(
-        width=width,
-        height=height,
-        film_frames=frames,
-        precision=precision,
-        outcome="right",
-        frames_per_second=rate,
-        stages=stages,
-        lanes={stage: str(choice) for stage, choice in report.lanes.items()},
-        efficiency=rate * max(stages.values()) / 1e3,
-        overlap=rate * sum(stages.values()) / 1e3,
-        delay_ms=report.latency.delay_ms,
-    )
+    return ChainResult(width=width, height=height, precision=precision, outcome="right", **run_figures(pipeline.run()))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.gpu.chain import LEAST_EFFICIENCY, run_chain
+from bench.gpu.film import check_film, draw_film, film_lines
 from bench.gpu.launcher import DeviceLauncher
 from bench.gpu.models import ModelResult, check_model
 from bench.gpu.outcome import failures, refusals
@@ -36,6 +37,7 @@ from kernels.catalogue import ELEMENTS, sources
 BACKENDS = ("tensorrt", "cuda")
 SIZES = ((640, 480), (1920, 1080))
 CHAIN_FRAMES = 400
+"""Of the chain's runs, and of the film at least."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 """Of the chain's models."""
 
@@ -107,6 +109,8 @@ def check(
     tell: Callable[[str], None],
     save: Callable[[dict[str, Any]], object],
     *,
+    film: Path,
+    traces: Path,
     refused: Mapping[str, str] | None = None,
     peers: Peers | None = None,
     **small: Any,
@@ -119,6 +123,8 @@ def check(
     backends : what runs models there, by name
     tell : takes what is being done
     save : takes everything found so far, after the kernels and after each backend
+    film : of the last of the sizes, as `bench.gpu.film.draw_film` writes it
+    traces : folder for the trace of each backend's film
     refused : backends that could not be opened → why
     peers : PyTorch; None: nothing is compared with it
     small : `sizes`, `frames`, `precisions`, `least`, `copy_bytes`, `side` and `products` instead of the usual ones, for
@@ -155,7 +161,7 @@ def check(
             side=small.get("side", SIDE),
             products=small.get("products", PRODUCTS),
         )
-        row: dict[str, Any] = {"roof": asdict(roof), "models": [], "chains": []}
+        row: dict[str, Any] = {"roof": asdict(roof), "models": [], "chains": [], "films": []}
         for result in check_models(device, backend, roof, sizes, published):
             tell(f"{name}: {result.model}: {result.outcome}")
             row["models"].append(asdict(result))
@@ -170,6 +176,16 @@ def check(
                 least=small.get("least", LEAST_EFFICIENCY),
             )
             row["chains"].append(chain.to_json())
+        tell(f"{name}: film, from file to file")
+        for ran in check_film(
+            name,
+            device,
+            film,
+            traces / f"{_file_name(device.name)}-{name}.trace.json.gz",
+            size=sizes[-1],
+            least=small.get("least", LEAST_EFFICIENCY),
+        ):
+            row["films"].append(ran.to_json())
         found["backends"][name] = row
         save(found)
     if peers is not None:
@@ -191,7 +207,7 @@ def write(found: dict[str, Any], folder: Path) -> Path:
     ValueError
         A figure is not finite: JSON knows no such number.
     """
-    name = re.sub(r"[^a-z0-9]+", "-", found["device"]["name"].lower()).strip("-")
+    name = _file_name(found["device"]["name"])
     text = json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
@@ -199,6 +215,11 @@ def write(found: dict[str, Any], folder: Path) -> Path:
     unfinished.write_text(text, encoding="utf-8")
     os.replace(unfinished, path)
     return path
+
+
+def _file_name(device: str) -> str:
+    """Return a GPU's name as files are called by it."""
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
 
 
 def main() -> int:
@@ -223,14 +244,28 @@ def main() -> int:
     assert device is not None
     with tempfile.TemporaryDirectory(prefix="farshore-gpu-check-") as folder:
         peers = None if options.torch is None else Peers(options.torch, Path(folder))
-        found = check(device, backends, _tell, lambda part: write(part, options.out), refused=refused, peers=peers)
+        _tell("drawing a film")
+        film = draw_film(Path(folder), SIZES[-1], CHAIN_FRAMES)
+        found = check(
+            device,
+            backends,
+            _tell,
+            lambda part: write(part, options.out),
+            film=film,
+            traces=options.out,
+            refused=refused,
+            peers=peers,
+        )
     sys.stdout.write(f"{write(found, options.out)}\n")
     return conclude(found, _tell)
 
 
 def conclude(found: Mapping[str, Any], tell: Callable[[str], None]) -> int:
-    """Tell what is refused and what failed; return the exit status, which failures alone decide."""
-    for line in beside(found):
+    """Tell what PyTorch took, how films ran, what is refused and what failed; return the exit status.
+
+    Failures alone decide it.
+    """
+    for line in (*beside(found), *film_lines(found)):
         tell(line)
     refused, failed = refusals(found), failures(found)
     for line in refused:

@@ -26,7 +26,7 @@ def failures(found: Found) -> list[str]:
     """Return a line for everything that is not as it should be; none: the GPU is right.
 
     What one backend refuses is no failure by itself, for another may run it. What all refuse is one: a built-in model,
-    or the chain. In 8 bits it is none: not every backend computes on integers.
+    the chain, or the film. In 8 bits it is none: not every backend computes on integers.
 
     Parameters
     ----------
@@ -75,3 +75,5 @@ def _rows(backend: Found) -> Iterator[tuple[str, Found]]:
     for row in backend["chains"]:
         name = f"chain {row['width']}x{row['height']} {row['precision']}"
         yield name, {**row, "builtin": row["precision"] != "int8"}
+    for row in backend["films"]:
+        yield f"film {row['width']}x{row['height']} {row['precision']}", row

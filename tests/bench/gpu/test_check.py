@@ -9,6 +9,7 @@ import pytest
 import bench.gpu.check as check_module
 import bench.gpu.models as models_module
 from bench.gpu.check import check, check_kernels, conclude, write
+from bench.gpu.film import FilmResult
 from bench.gpu.launcher import DeviceLauncher
 from bench.gpu.outcome import FOR_PROCESSORS, failures
 from bench.gpu.roof import median_seconds
@@ -76,6 +77,19 @@ MODELS = ("film-restore", "film-restore-x2-fp16", "film-interpolate", "film-colo
 
 
 @pytest.fixture
+def films(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """What a film would be run with; `test_film.py` runs one."""
+    asked: list[tuple] = []
+
+    def check_film(backend, device, film, trace, *, size, least):
+        asked.append((backend, film, trace, size, least))
+        yield FilmResult(width=96, height=64, film_frames=0, precision="fp16", outcome="failed", reason="GPU: lost")
+
+    monkeypatch.setattr(check_module, "check_film", check_film)
+    return asked
+
+
+@pytest.fixture
 def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_module, "installed_models", dict)
     known = builtin_models()
@@ -84,16 +98,23 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models_module, "median_seconds", partial(median_seconds, runs=1))
 
 
-def test_everything_is_checked_measured_and_written(one_source, small_models, tmp_path):
+def test_everything_is_checked_measured_and_written(one_source, small_models, films, tmp_path):
     device = SimulatedDevice()
     saved: list[set[str]] = []
     backends = {"first": SimulatedBackend(device), "second": SimulatedBackend(device)}
-    found = check(device, backends, lambda text: None, lambda part: saved.append(set(part["backends"])), **SMALL)
+    places = {"film": tmp_path / "film.mp4", "traces": tmp_path}
+    found = check(
+        device, backends, lambda text: None, lambda part: saved.append(set(part["backends"])), **places, **SMALL
+    )
     assert saved == [set(), {"first"}, {"first", "second"}]
     path = write(found, tmp_path)
     assert path.name == "simulated.json"
     read = json.loads(path.read_text())
-    assert failures(read) == []
+    assert films == [
+        (name, tmp_path / "film.mp4", tmp_path / f"simulated-{name}.trace.json.gz", (96, 64), 0.0)
+        for name in ("first", "second")
+    ]
+    assert failures(read) == [f"{name}: film 96x64 fp16: failed: GPU: lost" for name in ("first", "second")]
     models = {row["model"]: row for row in read["backends"]["first"]["models"]}
     assert models.keys() == set(MODELS)
     for row in models.values():
@@ -129,11 +150,12 @@ class Refusing(SimulatedBackend):
         raise DeviceError("GPU: lost")
 
 
-def test_one_models_failure_leaves_the_others_and_is_counted(one_source, small_models, tmp_path):
+def test_one_models_failure_leaves_the_others_and_is_counted(one_source, small_models, films, tmp_path):
     device = SimulatedDevice()
     backend = Refusing(device, refused="film-restore", failing="film-interpolate")
     told: list[str] = []
-    found = check(device, {"one": backend}, told.append, lambda part: None, **SMALL)
+    places = {"film": tmp_path / "film.mp4", "traces": tmp_path}
+    found = check(device, {"one": backend}, told.append, lambda part: None, **places, **SMALL)
     write(found, tmp_path)
     rows = {row["model"]: row["outcome"] for row in found["backends"]["one"]["models"]}
     assert (rows["film-restore"], rows["film-interpolate"]) == ("refused", "failed")
@@ -157,6 +179,7 @@ def found_with(**backends):
             name: {
                 "roof": roof,
                 "chains": [],
+                "films": [],
                 "models": [{"model": "m", "builtin": True, "outcome": outcome, "reason": reason, "timings": []}],
             }
             for name, (outcome, reason) in backends.items()

@@ -95,6 +95,7 @@ def test_times_stand_beside_ours_and_what_pytorch_refuses_is_told_and_fails_noth
         "roof": {"bytes_per_second": 1.0, "operations_per_second": {}, "refused": {}},
         "models": [timed("fp32", 9.0), timed("fp16", 3.0), timed("int8", 2.0)],
         "chains": [],
+        "films": [],
     }
     found = {
         "kernels": [],
