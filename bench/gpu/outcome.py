@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from engine.errors import BuildError, ConfigError, FarshoreError, MissingExtraError, ModelError
+from engine.errors import BuildError, ConfigError, FarshoreError, Interrupted, MissingExtraError, ModelError
 
 Outcome = Literal["right", "wrong", "refused", "failed"]
 """Ran and is what it should be; ran and is not; was turned down by the backend; an error came."""
@@ -17,7 +17,15 @@ Found = Mapping[str, Any]
 
 
 def outcome_of(error: FarshoreError) -> Outcome:
-    """Return ``refused`` where a backend says that it does not run this, ``failed`` for everything else."""
+    """Return ``refused`` where a backend says that it does not run this, ``failed`` for everything else.
+
+    Raises
+    ------
+    Interrupted
+        It is one: the check ends.
+    """
+    if isinstance(error, Interrupted):
+        raise error
     is_refusal = isinstance(error, (BuildError, ConfigError, MissingExtraError, ModelError))
     return "refused" if is_refusal else "failed"
 
