@@ -49,6 +49,22 @@ class PictureSource(Protocol):
         ...
 
 
+DAMAGED = "damaged"
+"""What `opaque` of a picture is, where a decoder in FFmpeg's place reports damage: PyAV cannot set `is_corrupt`."""
+
+
+class PictureDecoder(Protocol):
+    """Makes pictures of packets in FFmpeg's place."""
+
+    def decode(self, packet: "FilmPacket | None") -> list[av.VideoFrame]:
+        """Take a packet, None at the end; return the pictures that are ready, in the order in which they are shown."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
+
+
 class FilmSource:
     """Demuxes and decodes one film.
 
@@ -58,6 +74,7 @@ class FilmSource:
     threads : of the decoder
     losses : counts what cannot be read
     accelerator : a device for the decoder to work on; what it does not take, FFmpeg decodes on the processor
+    decoder : returns what decodes the stream's packets, given where to count what that one refuses; None: FFmpeg
 
     Raises
     ------
@@ -65,19 +82,28 @@ class FilmSource:
         It cannot be opened as a film.
     """
 
-    def __init__(self, source: Source, *, threads: int, losses: Losses, accelerator: HWAccel | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        *,
+        threads: int,
+        losses: Losses,
+        accelerator: HWAccel | None = None,
+        decoder: "Callable[[av.VideoStream, Losses], PictureDecoder] | None" = None,
+    ) -> None:
         self._name, self._losses = name_of(source), losses
         self._packets_read = 0
         self._end: Fraction | None = None
         self._last_byte = 0
         self._ahead: deque[FilmPacket] = deque()
         self._count: _PictureCount | None = None
+        self._decoder: PictureDecoder | None = None
         self._container = container = open_container(source, accelerator)
         try:
             with reading(self._name):
                 self._stream = stream = film_stream(container, self._name)
                 shown = SHOWN.get(stream.codec_context.codec.canonical_name)
-                if accelerator is not None and shown is not None:
+                if (accelerator is not None or decoder is not None) and shown is not None:
                     self._count = _PictureCount(shown)
                 stream.codec_context.thread_count = threads
                 stream.codec_context.thread_type = _THREADS
@@ -85,6 +111,8 @@ class FilmSource:
                 self._packets = _packets(container, stream, losses)
                 rate = self._find_rate(stream, is_file=is_seekable(source))
                 self.info = describe(container, stream, name=self._name, rate=rate)
+            if decoder is not None:
+                self._decoder = decoder(stream, losses)
         except BaseException:
             container.close()
             raise
@@ -112,7 +140,9 @@ class FilmSource:
         self._check_whole()
 
     def close(self) -> None:
-        """Close the file."""
+        """Stop the decoder and close the file."""
+        if self._decoder is not None:
+            self._decoder.close()
         self._container.close()
 
     def _find_rate(self, stream: av.VideoStream, *, is_file: bool) -> Fraction | None:
@@ -160,7 +190,7 @@ class FilmSource:
             yield picture
 
     def _decode(self, packet: "FilmPacket | None") -> list[av.VideoFrame]:
-        return self._stream.decode(packet)
+        return (self._decoder or self._stream).decode(packet)
 
     def _check_dropped(self) -> None:
         """Count pictures that a device's decoder has swallowed without a word; gaps in the times are counted already.

@@ -19,11 +19,12 @@ from engine.media.delivery import Delivery, HostDelivery
 from engine.media.describe import with_picture
 from engine.media.device.border import Border
 from engine.media.device.delivery import DeviceDelivery
+from engine.media.device.jetson import HandedOver
 from engine.media.device.opening import choose_decoder, software_instead, why_not_there
 from engine.media.exact import seconds
 from engine.media.ffmpeg_errors import reading
 from engine.media.film_info import FilmInfo
-from engine.media.film_source import FilmSource, PictureSource
+from engine.media.film_source import DAMAGED, FilmSource, PictureSource
 from engine.media.grey import are_grey, is_grey_film
 from engine.media.layout import LAYOUTS, bit_depth_of, coded_format
 from engine.media.losses import Losses
@@ -86,6 +87,8 @@ class FilmReader:
         choice = choose_decoder(settings, border, self._name, is_sequence=files is not None)
         self._note(choice.notice)
         self._decoder = choice.border  # FFmpeg on the device, where it decodes there
+        self._by_jetson = choice.by_jetson
+        self._jetson: HandedOver | None = None
         self._carrier = border if brings_up else None
         self._source = self._open(files)
         try:
@@ -94,6 +97,8 @@ class FilmReader:
                 self._first = self._first_picture()
                 if self._decoder is not None:
                     self._settle_decoder(self._decoder)
+                if self._jetson is not None and self._jetson.why_not is not None:
+                    self._note(software_instead(settings, self._jetson.why_not, self._name))
                 self._deinterlacer = Deinterlacer(settings, self._first)
                 self.info: FilmInfo = with_picture(self._source.info, self._first)
             self.deliver(format or (PixelFormat.GRAY if self.has_no_chroma else PixelFormat.RGB))
@@ -192,7 +197,14 @@ class FilmReader:
         if files is not None:
             return SequenceSource(files, name=self._name, rate=self._settings.rate, losses=self.losses)
         accelerator = None if self._decoder is None else self._decoder.accelerator()
-        return FilmSource(self._given, threads=self._threads, losses=self.losses, accelerator=accelerator)
+        decoder = self._open_jetson if self._by_jetson else None
+        return FilmSource(
+            self._given, threads=self._threads, losses=self.losses, accelerator=accelerator, decoder=decoder
+        )
+
+    def _open_jetson(self, stream: av.VideoStream, losses: Losses) -> HandedOver:
+        self._jetson = HandedOver(self._name, self._settings, stream, losses)
+        return self._jetson
 
     def _settle_decoder(self, border: Border) -> None:
         """Go on with what the first picture allows: the device's pictures, or the processor's, and say which."""
@@ -272,7 +284,7 @@ class FilmReader:
         assert self._delivery is not None
         lease, ready, is_resized = self._delivery.put(picture)
         self.losses.resized_frames += is_resized
-        is_corrupt = picture.is_corrupt
+        is_corrupt = picture.is_corrupt or picture.opaque == DAMAGED
         self.losses.corrupt_frames += is_corrupt
         duration = seconds(picture.duration or None, picture.time_base)
         shown = self._clock.time(seconds(picture.pts, picture.time_base), duration)

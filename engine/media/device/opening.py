@@ -1,4 +1,4 @@
-"""Which decoder reads a film: the device's, or in the open the processor's."""
+"""Which decoder reads a film: the device's, a Jetson's, or in the open the processor's."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import av
 
 from engine.errors import ConfigError, DecodeError
 from engine.media.device.border import READABLE, Border
+from engine.media.device.jetson import why_no_jetson
 from engine.media.layout import coded_format
 from engine.settings import InputSettings
 
@@ -17,10 +18,12 @@ class DecoderChoice:
     """Where a film is to be decoded.
 
     border : FFmpeg on the device; None: on the processor
+    by_jetson : by a Jetson's decoder, whose pictures lie on the host
     notice : why it is not the device although there is one; None: nothing to be said
     """
 
     border: Border | None = None
+    by_jetson: bool = False
     notice: str | None = None
 
 
@@ -55,8 +58,13 @@ def choose_decoder(settings: InputSettings, border: Border | None, name: str, *,
     why = border.why_no_decoder()
     if why is None:
         return DecoderChoice(border=border)
+    why_no_other = why_no_jetson()
+    if why_no_other is None:
+        return DecoderChoice(by_jetson=True)
     if is_forced:
-        raise DecodeError(f"{name}: cannot be decoded on the GPU: {why}; check it with nvidia-smi, or {CURE}")
+        raise DecodeError(
+            f"{name}: cannot be decoded on the GPU: {why}, and {why_no_other}; check it with nvidia-smi, or {CURE}"
+        )
     return DecoderChoice(notice=_notice(why))
 
 
