@@ -4,6 +4,7 @@ import io
 import os
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Literal, cast
 
 import av
@@ -12,8 +13,10 @@ import numpy as np
 from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
+from engine.doctor.board import BOARD, is_jetson
 from engine.doctor.finding import Finding, bad, good, not_applicable
 from engine.media.codecs import VIDEO_CODECS
+from engine.media.device.jetson import DECODER, DOWNLOAD, why_no_jetson
 
 SIDE = 128
 """Pixels of the pictures that are tried; SVT-AV1 wants 64, x265 misbehaves below it."""
@@ -34,6 +37,11 @@ READ_TOO: Mapping[str, tuple[str, str]] = {
 
 SOFTWARE = {"libsvtav1": "libdav1d"}
 """Encoder → decoder, where the one that FFmpeg picks needs a GPU."""
+
+SEEN_BY = (
+    "GStreamer comes with JetPack, python3-gi and gir1.2-gst-plugins-base-1.0 with apt, and both are seen by an "
+    "environment made with --system-site-packages"
+)
 
 GPU_ENCODERS = ("h264_nvenc", "hevc_nvenc", "av1_nvenc")
 
@@ -69,6 +77,18 @@ def check_nvenc() -> Iterator[Finding]:
             yield not_applicable(f"codec {encoder}", f"no GPU that serves it ({_line(error)})")
         else:
             yield good(f"codec {encoder}", f"writes and reads back {2 * SIDE}×{2 * SIDE}")
+
+
+def check_jetson(board: Path = BOARD) -> Iterator[Finding]:
+    """Look whether GStreamer has a Jetson's decoder, and this environment sees it."""
+    if not is_jetson(board):
+        yield not_applicable("Jetson decoder", "no Jetson")
+        return
+    why = why_no_jetson()
+    if why is None:
+        yield good("Jetson decoder", f"GStreamer has {DECODER} and {DOWNLOAD}; tried with each film")
+    else:
+        yield not_applicable("Jetson decoder", f"{why}; the processor decodes. {SEEN_BY}")
 
 
 def _tried(subject: str, encoder: str, decoder: str | None, pixels: str) -> Finding:
@@ -146,4 +166,4 @@ def _line(error: BaseException) -> str:
     return text[:120] or type(error).__name__
 
 
-CHECKS = (check_ffmpeg, check_containers, check_written, check_read, check_nvenc)
+CHECKS = (check_ffmpeg, check_containers, check_written, check_read, check_nvenc, check_jetson)

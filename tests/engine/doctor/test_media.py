@@ -1,10 +1,21 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from engine.doctor import media
 from engine.doctor.finding import Verdict
-from engine.doctor.media import check_containers, check_ffmpeg, check_nvenc, check_read, check_written, round_trip
+from engine.doctor.media import (
+    check_containers,
+    check_ffmpeg,
+    check_jetson,
+    check_nvenc,
+    check_read,
+    check_written,
+    round_trip,
+)
 from engine.media.codecs import VIDEO_CODECS
+from tests.support.fake_gi import FakeGStreamer
 
 
 def test_every_codec_of_ours_is_written_and_read_back() -> None:
@@ -33,3 +44,19 @@ def test_another_picture_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_gpu_encoders_need_no_gpu_to_be_asked() -> None:
     assert {finding.verdict for finding in check_nvenc()} <= {Verdict.GOOD, Verdict.NOT_APPLICABLE}
+
+
+def test_whether_a_jetsons_decoder_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = check_jetson(tmp_path / "none")
+    assert (found.verdict, found.detail) == (Verdict.NOT_APPLICABLE, "no Jetson")
+    board = tmp_path / "model"
+    board.write_bytes(b"NVIDIA Jetson AGX Orin Developer Kit\0")
+    fake = FakeGStreamer()
+    fake.install(monkeypatch)
+    (found,) = check_jetson(board)
+    assert found.verdict is Verdict.GOOD
+    fake.elements.remove("nvvidconv")
+    (found,) = check_jetson(board)
+    assert found.verdict is Verdict.NOT_APPLICABLE
+    assert found.detail.startswith("GStreamer has no nvvidconv; the processor decodes. ")
+    assert "--system-site-packages" in found.detail
