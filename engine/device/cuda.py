@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from engine.device.arguments import kernel_grid, kernel_values
+from engine.device.arguments import Signature, kernel_grid, signature
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
 from engine.errors import (
     BindingError,
@@ -31,6 +32,9 @@ LEGACY_DEFAULT_STREAM = 1
 
 URGENT, USUAL = -1, 0
 """Stream priorities: lower goes first; every GPU has at least these two."""
+
+MOST_CONFIGS = 1024
+"""Kernels over domains whose launch is kept; a chain has some hundred, but faces' boxes are of any size."""
 
 _DLPACK_HOST, _DLPACK_CUDA = 1, 2
 """Kinds of device in DLPack: kDLCPU and kDLCUDA."""
@@ -166,7 +170,8 @@ class CudaDevice(Device):
         self._folder = kernels_folder
         self._thread = threading.local()
         self._lock = threading.Lock()
-        self._kernels: dict[tuple[str, Element], Any] = {}
+        self._kernels: dict[tuple[str, Element], _Ready] = {}
+        self._config = lru_cache(MOST_CONFIGS)(self._make_config)
         self.ordinal = ordinal
         self._primary = 0
         self._enter()
@@ -296,20 +301,18 @@ class CudaDevice(Device):
         arguments: Sequence[DeviceArray | int | float | None],
         stream: Stream,
     ) -> None:
-        """Start a kernel; one that was not prepared is compiled first."""
-        self._enter()
-        declared = catalogue()[kernel]
-        values = kernel_values(declared, element, arguments)
-        typed = [
-            value if parameter.is_pointer else _SCALARS[parameter.type](value)
-            for parameter, value in zip(declared.parameters, values, strict=True)
-        ]
-        native = self._kernels.get((kernel, element))
-        if native is None:
+        """Start a kernel; one that was not prepared is compiled first.
+
+        Of what is done here all that arguments do not change is kept: every launch costs the thread that gives it
+        its time under the interpreter's lock, and a frame takes hundreds.
+        """
+        native = native_stream(stream)
+        ready = self._kernels.get((kernel, element))
+        if ready is None:
             with self._lock:
-                native = self._load(kernel, element)
-        config = self._core.LaunchConfig(grid=kernel_grid(declared, domain), block=declared.block)
-        _call(f"kernel {kernel}", self._core.launch, native_stream(stream), config, native, *typed)
+                ready = self._load(kernel, element)
+        typed = ready.typed(arguments)
+        _call(ready.subject, self._core.launch, native, self._config(kernel, domain), ready.native, *typed)
 
     def record_graph(self, stream: Stream, work: Callable[[], None]) -> CudaGraph:
         """Capture a stream, of this thread's work alone."""
@@ -396,7 +399,12 @@ class CudaDevice(Device):
             f"torch.cuda.set_device({self.ordinal})"
         )
 
-    def _load(self, name: str, element: Element) -> Any:
+    def _make_config(self, kernel: str, domain: tuple[int, int, int]) -> Any:
+        """Return how a kernel is launched over a domain; threads may share it, since a launch only reads it."""
+        declared = catalogue()[kernel]
+        return self._core.LaunchConfig(grid=kernel_grid(declared, domain), block=declared.block)
+
+    def _load(self, name: str, element: Element) -> "_Ready":
         if (name, element) not in self._kernels:
             source = catalogue()[name].source
             try:
@@ -405,7 +413,8 @@ class CudaDevice(Device):
                 raise BuildError(str(error)) from error
             for kernel in catalogue().values():
                 if kernel.source == source:
-                    self._kernels[kernel.name, element] = self._loaded(code, kernel.name)
+                    native = self._loaded(code, kernel.name)
+                    self._kernels[kernel.name, element] = _Ready(native, signature(kernel.name, element))
         return self._kernels[name, element]
 
     def _loaded(self, code: Any, name: str) -> Any:
@@ -437,6 +446,34 @@ class CudaDevice(Device):
     def _check(self, code: Any, subject: str) -> None:
         if int(code):
             _raise(f"{subject}: CUDA answers {code!s}", "check the GPU with nvidia-smi")
+
+
+class _Ready:
+    """A kernel that can be launched.
+
+    Parameters
+    ----------
+    native : `cuda.core.Kernel`
+    parameters : that it was compiled with
+
+    Attributes
+    ----------
+    native : as given
+    subject : how errors begin
+    """
+
+    __slots__ = ("_parameters", "_types", "native", "subject")
+
+    def __init__(self, native: Any, parameters: Signature) -> None:
+        self.native, self._parameters = native, parameters
+        self.subject = f"kernel {parameters.kernel.name}"
+        declared = parameters.kernel.parameters
+        self._types = [None if parameter.is_pointer else _SCALARS[parameter.type] for parameter in declared]
+
+    def typed(self, arguments: Sequence[DeviceArray | int | float | None]) -> list[Any]:
+        """Return arguments as cuda-core takes them: addresses as they are, numbers of their parameter's size."""
+        values = self._parameters.values(arguments)
+        return [value if kind is None else kind(value) for kind, value in zip(self._types, values, strict=True)]
 
 
 class _PlainMemory:

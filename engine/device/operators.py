@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.device.arguments import signature
 from engine.device.base import Device, DeviceArray, Stream
 from engine.errors import InternalError
-from kernels.catalogue import Element, catalogue
+from kernels.catalogue import Element
 
 ELEMENT: Element = "float32"
 """What the chain's pictures are on a device: as models take them, and as they are on the host."""
@@ -111,11 +112,14 @@ class Operators:
         InternalError
             An argument is missing, or is no parameter of the kernel.
         """
-        parameters = catalogue()[kernel].parameters
-        if len(arguments) != len(parameters) or any(parameter.name not in arguments for parameter in parameters):
-            wanted = {parameter.name for parameter in parameters}
-            raise InternalError(f"kernel {kernel}: arguments {sorted(wanted ^ set(arguments))} are missing or too many")
-        given = (arguments[parameter.name] for parameter in parameters)
+        names = signature(kernel, ELEMENT).names
+        try:
+            given = [arguments[name] for name in names]
+        except KeyError:
+            given = None
+        if given is None or len(given) != len(arguments):
+            odd = sorted(set(names) ^ set(arguments))
+            raise InternalError(f"kernel {kernel}: arguments {odd} are missing or too many")
         values = [value.array if isinstance(value, View) else value for value in given]
         self.device.launch(kernel, ELEMENT, domain, values, self.stream)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engine.device.arguments import kernel_values
+from engine.device.arguments import signature
 from engine.device.base import DeviceArray, Stream
 from engine.stages.cuts import PlanePair
 from engine.stages.repeats import BLOCKS
@@ -67,7 +67,7 @@ class QuickDevice(SimulatedDevice):
             super().launch(kernel, element, domain, arguments, stream)
             return
         declared = catalogue()[kernel]
-        kernel_values(declared, element, arguments)  # refuses what the source would not take
+        signature(kernel, element).values(arguments)  # refuses what the source would not take
         given: dict[str, Any] = {
             parameter.name: host_view(value) if isinstance(value, DeviceArray) else value
             for parameter, value in zip(declared.parameters, arguments, strict=True)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.device.arguments import kernel_grid, kernel_values
+from engine.device.arguments import kernel_grid, signature
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
 from engine.device.cuda import stream_handle
 from engine.errors import BindingError, DeviceError, DeviceMemoryError
@@ -242,7 +242,7 @@ class SimulatedDevice(Device):
         stream: Stream,
     ) -> None:
         declared = catalogue()[kernel]
-        values = kernel_values(declared, element, arguments)
+        values = signature(kernel, element).values(arguments)
         kernel_grid(declared, domain)
         nbytes = sum(argument.nbytes for argument in arguments if isinstance(argument, DeviceArray))
         library = _kernels(declared.source, element)

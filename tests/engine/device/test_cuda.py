@@ -14,6 +14,7 @@ import engine.device.cuda as cuda_module
 from engine.backends.tensorrt.device import current_gpu
 from engine.device.base import device_memory
 from engine.device.cuda import CudaDevice, open_device
+from engine.device.operators import Operators
 from engine.errors import (
     BindingError,
     BuildError,
@@ -184,6 +185,53 @@ def test_more_blocks_than_a_gpu_launches_are_refused(device):
     _, arguments = _warp_arguments(device, stream)
     with pytest.raises(KernelError, match="kernel warp_bilinear: 1 x 1 x 65536 blocks"):
         device.launch("warp_bilinear", "float32", (32, 8, 65536), arguments, stream)
+
+
+def test_what_a_launch_over_a_domain_needs_is_made_once(device, monkeypatch):
+    stream, made = device.stream(), []
+    make = device._core.LaunchConfig
+    monkeypatch.setattr(device._core, "LaunchConfig", lambda **given: made.append(given["grid"]) or make(**given))
+    _, arguments = _warp_arguments(device, stream)
+    for domain in ((32, 8, 1), (32, 8, 1), (20, 8, 1), (64, 8, 1), (64, 8, 1)):
+        device.launch("warp_bilinear", "float32", domain, arguments, stream)
+    assert made == [(1, 1, 1), (1, 1, 1), (2, 1, 1)]
+    for _ in range(2):  # what is refused is refused again
+        with pytest.raises(KernelError, match="65536 blocks"):
+            device.launch("warp_bilinear", "float32", (32, 8, 65536), arguments, stream)
+
+
+@pytest.mark.parametrize(
+    ("place", "given", "message"),
+    [
+        (0, 3, "picture got 3; wanted device memory of float32"),
+        (3, 1.5, "width got 1.5; wanted int"),
+        (3, "32", "width got '32'; wanted int"),
+        (10, 7, "got 11 arguments; wanted picture, flow, out, width, "),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_behind_some_that_do(device, place, given, message):
+    stream = device.stream()
+    _, arguments = _warp_arguments(device, stream)
+    device.launch("warp_bilinear", "float32", (32, 8, 1), arguments, stream)
+    with pytest.raises(BindingError, match=f"kernel warp_bilinear: {message}"):
+        device.launch(
+            "warp_bilinear", "float32", (32, 8, 1), [*arguments[:place], given, *arguments[place + 1 :]], stream
+        )
+    wrong = device.empty((1, 8, 32), np.uint8)
+    with pytest.raises(BindingError, match="flow got uint8; wanted device memory of float32"):
+        device.launch("warp_bilinear", "float32", (32, 8, 1), [arguments[0], wrong, *arguments[2:]], stream)
+
+
+def test_an_operator_names_arguments_that_are_missing_or_too_many(device):
+    operators = Operators(device, device.stream())
+    given = {"sums": device.empty((4,), np.float32), "mean": device.empty((1,), np.float32), "blocks": 4, "pixels": 9}
+    for wrong, odd in (
+        ({}, "'blocks', 'mean', 'pixels', 'sums'"),
+        ({**given, "more": 1}, "'more'"),
+        ({**{name: given[name] for name in ("sums", "mean", "blocks")}, "pixel": 9}, "'pixel', 'pixels'"),
+    ):
+        with pytest.raises(InternalError, match=rf"kernel mean_change: arguments \[{odd}\] are missing or too many"):
+            operators.run("mean_change", (1024, 1, 1), **wrong)
 
 
 def test_copies_of_two_sizes_and_streams_of_two_devices_are_refused(device):
