@@ -29,5 +29,9 @@ def padded(planes: npt.NDArray[Any], pitch: int, rows: int, fill: float = SENTIN
 
 
 def half_step(element: Element, largest: float = 1.0) -> float:
-    """Return what storing a number of at most `largest` as the element loses at most; 0 for float32."""
+    """Return how far apart two numbers may be stored that lie closer than any two that the element tells apart.
+
+    That is one step: from the lower of two neighbours, which is at most `largest`, to the next. A rounding that falls
+    the other way on a GPU is never more, and a sum kept in half precision is. 0 for float32.
+    """
     return float(np.spacing(np.float16(largest))) if element == "float16" else 0.0
