@@ -18,10 +18,12 @@ from typing import Any
 
 from bench.gpu.chain import LEAST_EFFICIENCY, run_chain
 from bench.gpu.film import check_film, draw_film, film_lines
+from bench.gpu.kernels import table, time_kernels
 from bench.gpu.launcher import DeviceLauncher
 from bench.gpu.models import ModelResult, check_model
 from bench.gpu.outcome import failures, refusals
 from bench.gpu.peers import Peers, beside
+from bench.gpu.product import PARTS
 from bench.gpu.roof import COPY_BYTES, PRODUCTS, SIDE, Precision, Roof, measure_roof
 from bench.latency.head import head
 from engine.backends.base import Backend
@@ -127,8 +129,8 @@ def check(
     traces : folder for the trace of each backend's film
     refused : backends that could not be opened → why
     peers : PyTorch; None: nothing is compared with it
-    small : `sizes`, `frames`, `precisions`, `least`, `copy_bytes`, `side` and `products` instead of the usual ones, for
-        tests
+    small : `sizes`, `frames`, `precisions`, `least`, `copy_bytes`, `side`, `products` and `parts` instead of the usual
+        ones, for tests
     """
     sizes, frames = small.get("sizes", SIZES), small.get("frames", CHAIN_FRAMES)
     tell("kernels")
@@ -140,10 +142,20 @@ def check(
         },
         "head": head([]),
         "kernels": list(check_kernels(device)),
+        "kernel_times": {},
         "backends": {},
         "refused": dict(refused or {}),
         "peers": {"reason": "PyTorch was not asked for", "rows": []},
     }
+    width, height = sizes[-1]
+    tell(f"kernels: how long they take at {width}x{height}")
+    found["kernel_times"] = time_kernels(
+        device,
+        width=width,
+        height=height,
+        parts=small.get("parts", PARTS),
+        copy_bytes=small.get("copy_bytes", COPY_BYTES),
+    ).to_json()
     save(found)
     published: list[Model] = []
     if peers is not None:
@@ -261,11 +273,11 @@ def main() -> int:
 
 
 def conclude(found: Mapping[str, Any], tell: Callable[[str], None]) -> int:
-    """Tell what PyTorch took, how films ran, what is refused and what failed; return the exit status.
+    """Tell kernels' times, what PyTorch took, how films ran, what is refused and what failed; return the exit status.
 
     Failures alone decide it.
     """
-    for line in (*beside(found), *film_lines(found)):
+    for line in (*table(found["kernel_times"]), *beside(found), *film_lines(found)):
         tell(line)
     refused, failed = refusals(found), failures(found)
     for line in refused:

@@ -45,6 +45,15 @@ def failures(found: Found) -> list[str]:
         for row in found["kernels"]
         if row["failed"]
     ]
+    times = found["kernel_times"]
+    lines += [
+        f"{kind} {row['name']} at {times['width']}x{times['height']}: {row['reason']}"
+        for kind, rows in (("part", times["parts"]), ("kernel", times["kernels"]))
+        for row in rows
+        if row["outcome"] == "failed"
+    ]
+    if times["reason"] is not None:
+        lines.append(f"copy beside the kernels: {times['reason']}")
     tried: dict[str, list[str]] = {}
     for name, backend in found["backends"].items():
         for what, row in _rows(backend):

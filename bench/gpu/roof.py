@@ -78,7 +78,7 @@ def measure_roof(
     rates: dict[str, float] = {}
     refused: dict[str, str] = {}
     try:
-        bytes_per_second = 2 * copy_bytes / _copying(device, copy_bytes)
+        bytes_per_second = copy_rate(device, copy_bytes)
     except FarshoreError as error:
         refused["copy"] = str(error)
     for precision in get_args(Precision):
@@ -90,6 +90,13 @@ def measure_roof(
         else:
             rates[precision] = 2.0 * side**3 * number / seconds
     return Roof(bytes_per_second=bytes_per_second, operations_per_second=rates, refused=refused)
+
+
+def copy_rate(device: Device, copy_bytes: int = COPY_BYTES) -> float:
+    """Return the bytes that a copy within the device's memory reads and writes in a second."""
+    stream = device.stream()
+    source, out = (device.empty((copy_bytes,), np.uint8) for _ in range(2))
+    return 2 * copy_bytes / median_seconds(device, stream, lambda: device.copy(source, out, stream))
 
 
 def median_seconds(device: Device, stream: Stream, work: Callable[[], None], runs: int = RUNS) -> float:
@@ -162,12 +169,6 @@ def _rounded(source: str, out: str) -> list[NodeText]:
         NodeText(kind="QuantizeLinear", inputs=[source, _STEP, _ZERO], outputs=[f"{out}_codes"]),
         NodeText(kind="DequantizeLinear", inputs=[f"{out}_codes", _STEP, _ZERO], outputs=[out]),
     ]
-
-
-def _copying(device: Device, copy_bytes: int) -> float:
-    stream = device.stream()
-    source, out = (device.empty((copy_bytes,), np.uint8) for _ in range(2))
-    return median_seconds(device, stream, lambda: device.copy(source, out, stream))
 
 
 def _multiplying(device: Device, backend: Backend, model: Model, side: int) -> float:

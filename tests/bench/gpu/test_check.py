@@ -8,10 +8,13 @@ import pytest
 
 import bench.gpu.check as check_module
 import bench.gpu.models as models_module
+import bench.gpu.product as product_module
 from bench.gpu.check import check, check_kernels, conclude, write
 from bench.gpu.film import FilmResult
+from bench.gpu.kernels import KernelTimes
 from bench.gpu.launcher import DeviceLauncher
 from bench.gpu.outcome import FOR_PROCESSORS, failures
+from bench.gpu.product import PARTS
 from bench.gpu.roof import median_seconds
 from engine.errors import BuildError, DeviceError, KernelError
 from engine.model import builtin_models
@@ -72,6 +75,7 @@ SMALL = {
     "products": {"fp32": 2, "fp16": 2, "int8": 2},
     "precisions": ("fp16",),
     "least": 0.0,
+    "parts": {name: PARTS[name] for name in ("read nv12", "label")},
 }
 MODELS = ("film-restore", "film-restore-x2-fp16", "film-interpolate", "film-colorize-int8")
 
@@ -96,6 +100,8 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_module, "builtin_models", lambda: {name: known[name] for name in MODELS})
     monkeypatch.setattr(models_module, "COMPARED", (64, 96))
     monkeypatch.setattr(models_module, "median_seconds", partial(median_seconds, runs=1))
+    noise = np.random.default_rng(0).random((6, 64, 96), np.float32)
+    monkeypatch.setattr(product_module, "draw_shots", lambda width, height: [noise])
 
 
 def test_everything_is_checked_measured_and_written(one_source, small_models, films, tmp_path):
@@ -115,6 +121,10 @@ def test_everything_is_checked_measured_and_written(one_source, small_models, fi
         for name in ("first", "second")
     ]
     assert failures(read) == [f"{name}: film 96x64 fp16: failed: GPU: lost" for name in ("first", "second")]
+    times = read["kernel_times"]
+    assert (times["width"], times["height"]) == (96, 64)
+    assert {row["name"] for row in times["parts"]} == set(SMALL["parts"])
+    assert {row["name"] for row in times["kernels"]} == {"read_ycbcr", "draw_label"}
     models = {row["model"]: row for row in read["backends"]["first"]["models"]}
     assert models.keys() == set(MODELS)
     for row in models.values():
@@ -173,6 +183,7 @@ def found_with(**backends):
     roof = {"bytes_per_second": 1.0, "operations_per_second": {}, "refused": {}}
     return {
         "kernels": [],
+        "kernel_times": KernelTimes(width=96, height=64).to_json(),
         "refused": {},
         "peers": {"reason": None, "rows": []},
         "backends": {

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="comes with the export extra")
 
+from bench.gpu.kernels import KernelTimes  # noqa: E402
 from bench.gpu.outcome import failures, refusals  # noqa: E402
 from bench.gpu.peers import Peers, beside  # noqa: E402
 from engine.errors import EngineError, UnsupportedModelError  # noqa: E402
@@ -99,6 +100,7 @@ def test_times_stand_beside_ours_and_what_pytorch_refuses_is_told_and_fails_noth
     }
     found = {
         "kernels": [],
+        "kernel_times": KernelTimes(width=96, height=64).to_json(),
         "refused": {},
         "peers": {"reason": None, "rows": rows},
         "backends": {"tensorrt": backend},
