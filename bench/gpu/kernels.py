@@ -38,6 +38,7 @@ TOUCHED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "taken": ("width", "height"),
     },
     "draw_label": {"picture": ("columns", "rows", "planes")},
+    "draw_counter": {"picture": ("cells", "glyph_columns", "rows", "planes")},
     "inspect_thin": {"picture": ("width", "height")},
     "compare": {"film": ("film_columns", "height", "planes")},
     "between_motion": {"again": ()},

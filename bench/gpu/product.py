@@ -32,6 +32,7 @@ from engine.stages.comparison import Layout
 from engine.stages.device.align import DeviceAligner
 from engine.stages.device.chroma import DeviceChroma
 from engine.stages.device.comparison import DeviceComparison
+from engine.stages.device.counter import DeviceCounter
 from engine.stages.device.face_restore import DeviceFaceRestorer
 from engine.stages.device.guided_filter import DeviceGuidedUpsampler
 from engine.stages.device.label import DeviceLabel
@@ -399,6 +400,12 @@ def _label(film: Film) -> Work:
     return lambda: label.draw(picture, chroma)
 
 
+def _counter(film: Film) -> Work:
+    counter = DeviceCounter(film.operators, film.spec.height, film.spec.width)
+    picture, chroma = as_planes(film.grey[0]), as_planes(film.zeros(2, *half_size(film.spec)))
+    return lambda: counter.draw(picture, chroma, 123456, is_after=True)
+
+
 def _enlarge(film: Film) -> Work:
     """Enlarge as a film is that is smaller than what a network or the inspection sees of it."""
     source = film.zeros(1, *half_size(film.spec))
@@ -440,6 +447,7 @@ PARTS: Mapping[str, Callable[[Film], Work]] = {
     "steady chroma, with a reference": _steady,
     "compare side by side": _compare,
     "label": _label,
+    "counter": _counter,
     "enlarge by area": _enlarge,
 }
 """Name → makes it ready on a film, and returns one frame's work. What is launched in all of them is all that the engine

@@ -12,6 +12,7 @@ import pytest
 import bench.gpu.film as film_module
 import engine.job as job_module
 from bench.gpu.film import FilmResult, Shown, check_film, film_lines, judged_film, keep_trace, look_at, what_is_wrong
+from bench.gpu.kernels import KernelTimes
 from bench.gpu.outcome import failures
 from engine.device.pool import work_on
 from engine.errors import BuildError
@@ -64,7 +65,12 @@ def told(*results: FilmResult) -> dict[str, Any]:
     """Return what a check finds of films alone."""
     roof = {"bytes_per_second": 1.0, "operations_per_second": {}, "refused": {}}
     films = [result.to_json() for result in results]
-    return {"kernels": [], "backends": {"cuda": {"roof": roof, "models": [], "chains": [], "films": films}}}
+    times = KernelTimes(width=96, height=64).to_json()
+    return {
+        "kernels": [],
+        "kernel_times": times,
+        "backends": {"cuda": {"roof": roof, "models": [], "chains": [], "films": films}},
+    }
 
 
 def test_a_film_is_measured_from_decoder_to_encoder(ran):
