@@ -196,6 +196,7 @@ def build_chain(
             shared,
             starts_there=starts_on_device,
             ends_there=ends_on_device,
+            are_kept=settings.output.compare is not None,
         )
     return Chain(
         inspect=inspect,
@@ -213,19 +214,24 @@ def _with_transfers(
     *,
     starts_there: bool,
     ends_there: bool,
+    are_kept: bool,
 ) -> list[Stage]:
     """Return the stages with copies between host and device wherever neighbours work in two places."""
     chain: list[Stage] = []
 
     def upload(behind: Sequence[Stage]) -> Upload:
         return Upload(
-            device, name=_free_name("upload", chain), stream=stream, frames=copies_at_once(queue_frames, behind)
+            device, name=_free_name("upload", chain), stream=stream, frames=_copies_at_once(queue_frames, behind)
         )
 
     def download(behind: Sequence[Stage]) -> Download:
-        return Download(
-            device, name=_free_name("download", chain), stream=stream, frames=copies_at_once(queue_frames, behind)
+        name, is_first = _free_name("download", chain), not chain
+        frames = (
+            _frames_of_reader(queue_frames, behind, are_kept=are_kept)
+            if is_first
+            else _copies_at_once(queue_frames, behind)
         )
+        return Download(device, name=name, stream=stream, frames=frames)
 
     is_there = starts_there
     for number, stage in enumerate(stages):
@@ -268,10 +274,10 @@ def _frames_of_reader(queue_frames: int, stages: Sequence[Stage], *, are_kept: b
     """
     if are_kept:
         return _out_at_once(queue_frames, len(stages)) + sum(stage.look_ahead for stage in stages)
-    return copies_at_once(queue_frames, stages) + stages[0].look_ahead
+    return _copies_at_once(queue_frames, stages) + stages[0].look_ahead
 
 
-def copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:
+def _copies_at_once(queue_frames: int, behind: Sequence[Stage]) -> int:
     """Return how many frames copied to, or from, a device can be out at once.
 
     Parameters

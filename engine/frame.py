@@ -1,5 +1,6 @@
 """One picture with its time, meaning and buffers."""
 
+from collections import deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -208,3 +209,11 @@ class Frame:
     def _holdings(self) -> tuple[Lease, ...]:
         motion = () if self.motion is None else self.motion.leases
         return (*self.leases, *self.original_leases, *motion)
+
+
+def release_all(frames: deque[Frame]) -> None:
+    """Release frames, oldest first, and empty the queue; one whose device is sick keeps none of the others back."""
+    with ExitStack() as stack:
+        for frame in reversed(frames):
+            stack.callback(frame.release)
+        frames.clear()

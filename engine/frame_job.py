@@ -1,5 +1,6 @@
 """Restores pictures that another program hands over, one by one, and gives it the restored ones: no files."""
 
+import atexit
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from engine.array_ends import ArrayEnds, DeviceArrays, HostArrays
 from engine.backends.base import Backend
-from engine.chain import build_chain, copies_at_once, open_backend
+from engine.chain import build_chain, open_backend
 from engine.device.base import Device, DeviceArray, Stream
 from engine.errors import ConfigError, FrameError
 from engine.exchange import Exchange, Turn
@@ -22,6 +23,7 @@ from engine.pipeline import Pipeline
 from engine.run_report import RunReport
 from engine.settings import Settings, exact_rate
 from engine.types import ColorSpace, FrameFlags, FrameSpec, Matrix, PixelFormat, Range
+from engine.work_clock import waiting
 
 _NOTHING = object()
 _FORMATS = {1: PixelFormat.GRAY, 3: PixelFormat.RGB}
@@ -151,7 +153,7 @@ class FrameJob:
             cores=settings.runtime.threads,
             ends=(exchange,),
         )
-        ends.open(spec, copies_at_once(queue_frames, chain.stages))
+        ends.open(spec, chain.frames_of_reader + 1)  # and the one that waits to be taken in
         pipeline.open()
         run = _Run(pipeline, exchange, self.device)
         try:
@@ -169,14 +171,19 @@ class _Run:
         self._pipeline, self._exchange, self._device = pipeline, exchange, device
         self._report: RunReport | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="frame-job")
+        # Python waits at its end for threads that are none's servants, before it closes generators: for ever, for a run
+        # that its program left. The chain's threads are like the one that starts them.
+        self._thread = threading.Thread(target=self._work, name="frame-job", daemon=True)
+        atexit.register(self.end)
         self._thread.start()
 
     def end(self) -> None:
         """Stop the run unless it has ended by itself, and wait for its threads."""
+        atexit.unregister(self.end)
         if not self._exchange.is_closed:
             self._pipeline.stop()
-        self._thread.join()
+        if threading.current_thread() not in (self._thread, *self._pipeline.threads):
+            self._thread.join()  # else a generator that nobody held was closed in the midst of the chain's own work
 
     def report(self) -> RunReport:
         """Return the report of a run that has ended, or raise what ended it."""
@@ -203,7 +210,11 @@ class _Reader:
         self._exchange, self.spec = exchange, spec
 
     def frames(self) -> Iterator[Frame]:
-        while (frame := self._exchange.get()) is not None:
+        while True:
+            with waiting():  # for the program, which is no work of the chain's
+                frame = self._exchange.get()
+            if frame is None:
+                return
             yield frame
 
     def close(self) -> None:
@@ -211,18 +222,20 @@ class _Reader:
 
 
 class _Writer:
-    """The chain's writer: hands frames to the program's thread."""
+    """The chain's writer: hands frames to the program's thread, and gives a device no work."""
+
+    device: Device | None = None
 
     def __init__(self, exchange: Exchange, ends: ArrayEnds[Any]) -> None:
         self._exchange, self._ends = exchange, ends
-        self.device: Device | None = ends.device
         self.stream: Stream | None = ends.stream
 
     def open(self, spec: FrameSpec) -> None:
         self._ends.open_out(spec)
 
     def write(self, frame: Frame) -> None:
-        self._exchange.put(frame)
+        with waiting():
+            self._exchange.put(frame)
 
     def finish(self) -> None:
         pass

@@ -68,6 +68,7 @@ class Pipeline:
         logs = [None] * (len(names) - 1) if trace is None else trace.queues
         self._queues = [FrameQueue(queue_frames, log) for log in logs]
         self._ends = ends
+        self.threads: Sequence[threading.Thread] = ()
         self._streams: dict[str, Sequence[Stream]] = {}
         self._device_clocks: dict[str, DeviceClock] = {}
         self._work_clocks: dict[str, WorkClock] = {}
@@ -127,7 +128,7 @@ class Pipeline:
         """
         self._lay_clocks()
         self._began = time.perf_counter()
-        threads = self._start_threads()
+        threads = self.threads = self._start_threads()
         try:
             is_running = True
             while is_running:

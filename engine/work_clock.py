@@ -15,12 +15,14 @@ _thread = threading.local()
 
 @contextmanager
 def waiting() -> Generator[None]:
-    """Wait for a device within: the clock of this thread's stage, where it is the host's, stands still meanwhile."""
+    """Wait for a device or a program within: the clock of this thread's stage, if the host's, stands still."""
     began = time.perf_counter_ns()
-    yield
-    clock: HostClock | None = getattr(_thread, "clock", None)
-    if clock is not None:
-        clock.waited_ns += time.perf_counter_ns() - began
+    try:
+        yield
+    finally:
+        clock: HostClock | None = getattr(_thread, "clock", None)
+        if clock is not None:
+            clock.waited_ns += time.perf_counter_ns() - began
 
 
 class WorkClock(Protocol):

@@ -1,6 +1,6 @@
 """Two frames in flight through one stage: its streams, what ties them to one another, and whether two pay.
 
-The rules are in `engine/device/README.md`, decision 7.
+The rules are in `engine/device/README.md`, decision 11.
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ import numpy as np
 from engine.backends.base import Backend
 from engine.device.lanes import LaneChoice
 from engine.errors import ConfigError, FarshoreError
-from engine.frame import Frame
+from engine.frame import Frame, release_all
 from engine.model import Model
 from engine.pool import Lease
 from engine.settings import EnhanceSettings
@@ -246,8 +246,7 @@ class Enhance(Stage):
         return frame.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases, ready=picture.ready)
 
     def _drop_frames(self) -> None:
-        while self._waiting:
-            self._waiting.popleft().release()
         if self._last is not None:
-            self._last.release()
+            self._waiting.append(self._last)
             self._last = None
+        release_all(self._waiting)

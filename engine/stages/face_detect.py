@@ -68,17 +68,11 @@ class FaceDetector(ABC):
     least_score : of a face worth telling, 0 to 1
     working_side : longest side of the picture that the network sees; a model of fixed size ignores it
 
-    Attributes
-    ----------
-    late : pictures to be looked at behind one before its faces are asked for, so that nobody waits for them
-
     Raises
     ------
     UnsupportedModelError
         The model does not give YuNet's tensors.
     """
-
-    late: int = 0
 
     def __init__(
         self,
@@ -122,7 +116,7 @@ class FaceDetector(ABC):
 
     @abstractmethod
     def faces(self, number: int) -> list[Face]:
-        """Return the faces of one of the last `late` + 1 pictures, best first; it was waited for."""
+        """Return the faces of one of the pictures looked at last, best first; it was waited for."""
 
     def use_threads(self, threads: int) -> None:
         """Run the model on that many threads from now on."""

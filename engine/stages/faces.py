@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from engine.backends.base import Backend
 from engine.errors import FarshoreError
-from engine.frame import Frame
+from engine.frame import Frame, release_all
 from engine.model import Model
 from engine.settings import FacesSettings
 from engine.stages.base import Stage
@@ -194,6 +194,9 @@ class Faces(Stage):
             self._last = None
 
     def _drop_frames(self) -> None:
-        while self._waiting:
-            self._waiting.popleft().frame.release()
-        self._forget()
+        frames = deque(waiting.frame for waiting in self._waiting)
+        self._waiting.clear()
+        if self._last is not None:
+            frames.append(self._last)
+            self._last = None
+        release_all(frames)

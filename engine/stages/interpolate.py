@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from engine.backends.base import Backend
 from engine.errors import ConfigError, FarshoreError
-from engine.frame import Frame, Motion, Neighbour
+from engine.frame import Frame, Motion, Neighbour, release_all
 from engine.model import Model
 from engine.pool import BufferPool, Lease
 from engine.settings import InterpolateSettings
@@ -154,8 +154,7 @@ class Interpolate(Stage):
 
     def reset(self) -> None:
         """Forget the shot."""
-        while self._held:
-            self._held.popleft().release()
+        release_all(self._held)
         if self._field is not None:
             self._field.clear()
         self._interval = None
@@ -167,7 +166,8 @@ class Interpolate(Stage):
         try:
             yield from self._between(grid, self._held[0], self._held[1])
         finally:
-            self._held.popleft().release()
+            if self._held:  # else a failure has given them back already
+                self._held.popleft().release()
 
     def _is_even(self, before: Frame | None, frame: Frame) -> bool:
         """Return whether things move for as long before a frame as they did before the one before it."""

@@ -1,10 +1,12 @@
+from collections import deque
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from engine.errors import InternalError
-from engine.frame import Frame, Motion
-from engine.pool import BufferPool
+from engine.errors import DeviceError, InternalError
+from engine.frame import Frame, Motion, release_all
+from engine.pool import BufferPool, Lease
 from engine.types import PixelFormat
 
 
@@ -60,3 +62,20 @@ def test_releasing_twice_is_our_bug() -> None:
     frame.release()
     with pytest.raises(InternalError, match="twice"):
         frame.release()
+
+
+def test_frames_of_a_sick_device_keep_none_of_the_others_back() -> None:
+    class Sick(Lease):
+        def release(self) -> None:
+            raise DeviceError("GPU: lost")
+
+    pool = BufferPool((1, 2, 2))
+    leases = [Sick(pool, np.zeros((1, 2, 2), np.float32)), pool.lease()]
+    frames = deque(
+        Frame(pixels=lease.array, format=PixelFormat.GRAY, pts=0, time_base=Fraction(1, 24), index=0, leases=(lease,))
+        for lease in leases
+    )
+    with pytest.raises(DeviceError, match="lost"):
+        release_all(frames)
+    assert pool.on_loan == 0
+    assert not frames

@@ -1,10 +1,14 @@
 """A program's own arrays through the chain: on the host, and on a device in the program's own stream."""
 
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,7 @@ from tests.support.chain import film_spec
 from tests.support.device_chain import moving
 from tests.support.quick_inspect import QuickDevice
 from tests.support.simulated_backend import SimulatedBackend
+from tests.support.tiny_models import mean_enhancer, pan_interpolator
 
 RATE = Fraction(24)
 DOUBLED = InterpolateSettings(factor=Fraction(2))
@@ -147,6 +152,56 @@ def test_after_warm_up_nothing_is_allocated_and_the_host_waits_for_no_picture(mo
     assert waits[10] == waits[-1]
     assert {name for name in by_program if name not in ("MainThread", "frame-job")} <= {"inspect"}
     assert by_program.count("MainThread") == waits[-1][1] + 1  # at the end, for the program's own stream
+
+
+@pytest.mark.parametrize(("compare", "queue_frames"), [(None, 1), ("side", 2)])
+def test_with_a_slow_program_no_buffer_is_made_for_it(tmp_path: Path, monkeypatch, compare, queue_frames: int):
+    ends, device = _pools(monkeypatch), QuickDevice()
+    program = Program(device)
+    settings = Settings(
+        enhance=EnhanceSettings(model=str(mean_enhancer(tmp_path, past=1, future=1).path)),
+        interpolate=InterpolateSettings(
+            factor=Fraction(2), model=str(pan_interpolator(tmp_path, motion=(1.5, 0.0)).path)
+        ),
+        colorize=ColorizeSettings(mode="never"),
+        runtime=RuntimeSettings(queue_frames=queue_frames),
+        output=OutputSettings(compare=compare),
+    )
+    job = FrameJob(settings, rate=RATE, stream=program.stream, backend=SimulatedBackend(device))
+    run = job.run(program.tensors(pictures(40, (24, 40))))
+    next(run)
+    before = ends[0].pool.allocated
+    for _ in run:
+        time.sleep(0.02)
+    assert ends[0].pool.allocated == before
+
+
+def test_the_programs_own_time_is_not_the_chains():
+    settings = replace(NOTHING, colorize=ColorizeSettings(mode="never"))
+    job = FrameJob(settings, rate=RATE)
+    for _ in job.run(pictures(10, (16, 24))):
+        time.sleep(0.02)
+    assert job.report is not None
+    taken = {stage.stage: stage.total_seconds for stage in job.report.latency.stages}
+    assert taken["encode"] < 0.05
+    assert taken["decode"] < 0.05
+
+
+LEFT = """
+import numpy as np
+import farshore
+
+settings = farshore.override(farshore.Settings(), {"runtime": {"backend": "null"}})
+run = farshore.FrameJob(settings, rate=18).run(np.zeros((1, 48, 64), np.float32) for _ in range(100))
+next(run)
+"""
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError('its own')"])
+def test_a_program_that_leaves_its_run_ends(end):
+    done = subprocess.run([sys.executable, "-c", LEFT + end], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (1 if end else 0), done.stderr
+    assert ("its own" in done.stderr) == bool(end)
 
 
 def _pools(monkeypatch: pytest.MonkeyPatch) -> list[DeviceArrays]:

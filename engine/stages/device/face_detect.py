@@ -51,8 +51,6 @@ class DeviceFaceDetector(FaceDetector):
     operators : of the stage's stream
     """
 
-    late = LATE
-
     def __init__(
         self,
         operators: Operators,

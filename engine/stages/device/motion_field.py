@@ -87,7 +87,7 @@ class DeviceMotionField:
         """Return the field of another lane: it sees the same pictures; all that follows of a pair is its own.
 
         Pictures are given to either: the newest to that which is then asked about the pair. `see` and `finish` touch
-        what both share (`engine/device/README.md`, 7).
+        what both share (`engine/device/README.md`, 11).
         """
         other = copy(self)
         other._fine = fine = self._fine.beside()

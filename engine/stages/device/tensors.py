@@ -43,7 +43,7 @@ class DeviceTensors(PictureTensors):
         """Return tensors of another lane, of the same pictures, with inputs, outputs and scratch of their own.
 
         Pictures may be given to either of them. All but `finish` and `pass_through` touches what both share
-        (`engine/device/README.md`, 7).
+        (`engine/device/README.md`, 11).
         """
         other = copy(self)
         other._windows = {name: window.beside() for name, window in self._windows.items()}
