@@ -203,7 +203,7 @@ def _stage_table(device: "Device", estimate: "Estimate") -> Table:
         is_text = header in ("stage", "model", "precision", "sees")
         table.add_column(header, justify="left" if is_text else "right", no_wrap=True)
     for stage in estimate.stages:
-        rest = f"{1e3 * stage.host_seconds:.1f}"
+        rest = f"{1e3 * (stage.host_seconds + stage.device_seconds):.1f}"
         if not stage.models:
             table.add_row(stage.name, "", "", "", "", "", "", "", rest)
         for number, model in enumerate(stage.models):

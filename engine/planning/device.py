@@ -16,8 +16,8 @@ class Device:
 
     name : for people
     is_measured : here and now; else from a table
-    is_gpu : models run beside the processor, which then has the rest of the chain to itself
-    cores : of the processor that runs the rest of the chain
+    is_gpu : the chain runs beside the processor, which then decodes and codes alone
+    cores : of the processor that does what the device does not
     float_rates, half_rates, int8_rates : kind of arithmetic → operations a second by channels; of kinds that the latter
         two lack, and of half numbers on a processor, it is that of floats
     byte_rates : kind → bytes a second; of kinds that are not in it the rate is `bandwidth`

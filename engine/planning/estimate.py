@@ -7,7 +7,9 @@ from typing import Any
 
 from engine.planning.demand import Demand, ModelRun, StageDemand
 from engine.planning.device import Device
+from engine.planning.device_work import WORK
 from engine.planning.host import BETWEEN, HostCost
+from engine.stages.device import face_detect, looks
 
 SHARED_CORES = 0.9
 """Of several cores a chain of threads keeps so much busy (`farshore bench chain`)."""
@@ -35,6 +37,9 @@ DELAY_LOW, DELAY_HIGH = 0.9, 1.15
 CODER_THREADS = 2
 """Of decoder and encoder each, where there are cores."""
 
+LATE = {"inspect": looks.LATE, "faces": face_detect.LATE}
+"""Stage → frames that it waits for on a GPU besides those it looks ahead to."""
+
 FACE_SECONDS = HostCost(fixed=4.6e-3, per_pixel=0.0)
 """Of cutting a face out and putting it back (engine/stages/README.md)."""
 
@@ -58,10 +63,15 @@ class ModelEstimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageEstimate:
-    """A stage's share of a frame of the film; seconds of one core, and of models on the device."""
+    """A stage's share of a frame of the film.
+
+    host_seconds : of one core
+    device_seconds : of a GPU, beside the models
+    """
 
     name: str
     host_seconds: float
+    device_seconds: float = 0.0
     models: tuple[ModelEstimate, ...] = ()
 
     @property
@@ -129,6 +139,7 @@ class Estimate:
                 {
                     "stage": stage.name,
                     "host_ms": 1e3 * stage.host_seconds,
+                    "device_ms": 1e3 * stage.device_seconds,
                     "model_ms": 1e3 * stage.model_seconds,
                     "models": [
                         {
@@ -151,13 +162,14 @@ class Estimate:
 def estimate(demand: Demand, device: Device, host: Mapping[str, HostCost]) -> Estimate:
     """Estimate what a chain does on a device.
 
-    On a processor all work shares the cores, and no stage is faster than its own work spread over them; a GPU works on
-    all models one after the other while the processor does the rest.
+    On a processor all work shares the cores, and no stage is faster than its own work spread over them; a GPU does
+    everything between decoder and encoder, one after the other, while the processor decodes and codes. Where NVDEC and
+    NVENC do that it is faster than said.
     """
     assert demand.spec_in.rate is not None
     stages = _stages(demand, device, host)
     total_host = sum(stage.host_seconds for stage in stages)
-    total_model = sum(stage.model_seconds for stage in stages)
+    total_model = sum(stage.model_seconds + stage.device_seconds for stage in stages)
     used = device.cores * (SHARED_CORES if device.cores > 1 else 1.0)
     alone = [_alone_seconds(stage, device.cores) for stage in stages]
     if device.is_gpu:
@@ -167,7 +179,7 @@ def estimate(demand: Demand, device: Device, host: Mapping[str, HostCost]) -> Es
         period = max((total_host + total_model) / used, *spread)
     rate = float(demand.spec_in.rate)
     shown = 1.0 + float(demand.synthesized)
-    waited = sum(stage.look_ahead for stage in demand.stages) / rate
+    waited = sum(stage.look_ahead + (LATE.get(stage.name, 0) if device.is_gpu else 0) for stage in demand.stages) / rate
     worked = total_host + total_model
     lanes = {stage.name: stage.lanes if device.is_gpu else 1 for stage in demand.stages}
     models = sum(lanes[stage.name] * _session_bytes(run) for stage in demand.stages for run in stage.models)
@@ -183,7 +195,7 @@ def estimate(demand: Demand, device: Device, host: Mapping[str, HostCost]) -> Es
         ),
         memory=Span(low=MEMORY_LOW * bytes_held, value=bytes_held, high=MEMORY_HIGH * bytes_held),
         device_bytes=models if device.is_gpu else 0,
-        bottleneck=max(stages, key=lambda stage: stage.host_seconds + stage.model_seconds).name,
+        bottleneck=max(stages, key=_seconds).name,
         film_rate=rate,
         width_out=demand.spec_out.width,
         height_out=demand.spec_out.height,
@@ -194,16 +206,47 @@ def _stages(demand: Demand, device: Device, host: Mapping[str, HostCost]) -> tup
     made = float(demand.synthesized)
     source = demand.spec_in.width * demand.spec_in.height
     out = demand.spec_out.width * demand.spec_out.height
-    stages = [StageEstimate(name="decode", host_seconds=host["decode"].seconds(source))]
+    stages = [
+        StageEstimate(
+            name="decode",
+            host_seconds=host["decode"].seconds(source),
+            device_seconds=_on_gpu("decode", source, device),
+        )
+    ]
     for stage in demand.stages:
         cost = host.get(stage.name, FACE_SECONDS if stage.name == "faces" else HostCost(fixed=0.0, per_pixel=0.0))
         seconds = cost.seconds(stage.pixels)
         if stage.name in BETWEEN and made:
             seconds += made * host[BETWEEN[stage.name]].seconds(stage.pixels)
-        models = tuple(_model(run, device) for run in stage.models)
-        stages.append(StageEstimate(name=stage.name, host_seconds=seconds, models=models))
-    stages.append(StageEstimate(name="encode", host_seconds=(1 + made) * host["encode"].seconds(out)))
+        there = _on_gpu(stage.name, stage.pixels, device)
+        if stage.name in BETWEEN and made:
+            there += made * _on_gpu(BETWEEN[stage.name], stage.pixels, device)
+        stages.append(
+            StageEstimate(
+                name=stage.name,
+                host_seconds=0.0 if device.is_gpu else seconds,
+                device_seconds=there,
+                models=tuple(_model(run, device) for run in stage.models),
+            )
+        )
+    stages.append(
+        StageEstimate(
+            name="encode",
+            host_seconds=(1 + made) * host["encode"].seconds(out),
+            device_seconds=(1 + made) * _on_gpu("encode", out, device),
+        )
+    )
     return tuple(stages)
+
+
+def _on_gpu(work: str, pixels: float, device: Device) -> float:
+    """Return the seconds of a GPU for what is done beside the models; on a processor it is among the host's."""
+    cost = WORK.get(work) if device.is_gpu else None
+    return 0.0 if cost is None else cost.seconds(pixels, device.bandwidth)
+
+
+def _seconds(stage: StageEstimate) -> float:
+    return stage.host_seconds + stage.device_seconds + stage.model_seconds
 
 
 def _alone_seconds(stage: StageEstimate, cores: int) -> float:

@@ -18,6 +18,7 @@ from engine.planning.named import DEVICES, REFERENCE_HOST, named_device
 from engine.planning.operations import Kind
 from engine.planning.probes import byte_probes, convolution, seconds_of
 from engine.settings import ColorizeSettings, EnhanceSettings, InterpolateSettings, RuntimeSettings, Settings
+from engine.stages.device import looks
 
 COLOURED = Settings(colorize=ColorizeSettings(mode="always"))
 DOUBLED = replace(COLOURED, interpolate=InterpolateSettings(factor=Fraction(2)))
@@ -82,10 +83,18 @@ def test_a_gpu_works_beside_the_processor() -> None:
     demand = survey(COLOURED, width=320, height=240, rate=RATE)
     host = {name: HostCost(fixed=0.001, per_pixel=0.0) for name in REFERENCE_HOST}
     slow = estimate(demand, device(10.0, cores=8, is_gpu=True), host)
-    assert slow.fps.value == pytest.approx(1 / sum(stage.model_seconds for stage in slow.stages))
+    assert slow.fps.value == pytest.approx(1 / sum(stage.model_seconds + stage.device_seconds for stage in slow.stages))
     assert slow.device_bytes > 0
+    assert {stage.name for stage in slow.stages if stage.host_seconds} == {"decode", "encode"}
+    assert all(stage.device_seconds > 0 for stage in slow.stages if stage.name != "interpolate")
+    on_processor = estimate(demand, device(10.0, cores=8), host)
+    assert all(stage.device_seconds == 0 for stage in on_processor.stages)
+    host = {name: HostCost(fixed=0.02, per_pixel=0.0) for name in REFERENCE_HOST}
     fast = estimate(demand, device(1e6, cores=8, is_gpu=True), host)
-    assert fast.fps.value == pytest.approx(1 / 0.001, rel=0.01)
+    assert fast.fps.value == pytest.approx(1 / 0.01, rel=0.01)  # decoder and encoder on two threads each
+    waited = sum(stage.look_ahead for stage in demand.stages) + looks.LATE
+    worked = sum(stage.host_seconds + stage.model_seconds + stage.device_seconds for stage in fast.stages)
+    assert fast.delay.value == pytest.approx(waited / float(RATE) + worked)
 
 
 def test_a_second_session_counts_as_memory_of_a_gpu_alone() -> None:
