@@ -10,6 +10,7 @@ from fractions import Fraction
 from math import ceil, isqrt
 from typing import Any
 
+from engine.chain import INT8_SUFFIXES
 from engine.errors import ConfigError, FarshoreError
 from engine.model import builtin_models, installed_models
 from engine.model_header import read_card
@@ -89,7 +90,7 @@ class Planner:
             return None
         now = _seconds(rung, STAGE_OF[role])
         found: list[tuple[float, Rung]] = []
-        for name in _models_of(role):
+        for name in _models_of(role, self._device):
             if name == stage.models[0].model.card.name:
                 continue
             other = self._with_model(rung, role, name)
@@ -111,8 +112,8 @@ class Planner:
             stage = stage_named(rung.demand, stage_name)
             if stage is None or not stage.models:
                 continue
-            name = f"{stage.models[0].model.card.name}-int8"
-            if name in _models_of(role) and self._with_model(rung, role, name) is not None:
+            name = stage.models[0].model.card.name + INT8_SUFFIXES["tensorrt" if self._device.is_gpu else "cpu"]
+            if name in _models_of(role, self._device) and self._with_model(rung, role, name) is not None:
                 settings, found = _with_model(settings, role, name), True
         return settings if found else None
 
@@ -195,13 +196,14 @@ def _with_model(settings: Settings, role: str, name: str) -> Settings:
     raise ConfigError(f"role: got {role}; wanted one of {', '.join(STAGE_OF)}")
 
 
-def _models_of(role: str) -> list[str]:
-    """Return the names of the models that are here for a processor, by what their files say of themselves."""
+def _models_of(role: str, device: Device) -> list[str]:
+    """Return the names of the models that are here for a device, by what their files say of themselves."""
+    other = "cpu" if device.is_gpu else "tensorrt"
     names: list[str] = []
     for name, path in {**installed_models(), **builtin_models()}.items():
         try:
             card = read_card(path)
-            if card.role == role and (card.calibration or {}).get("form") != "tensorrt":
+            if card.role == role and (card.calibration or {}).get("form") != other:
                 names.append(name)
         except FarshoreError:  # `farshore models list` shows what is wrong with it
             continue

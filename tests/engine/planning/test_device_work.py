@@ -1,5 +1,8 @@
 """The work of a GPU beside the models, against what its kernels are really given."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 import bench.gpu.kernels as kernels_module
@@ -7,6 +10,9 @@ from bench.gpu.kernels import time_kernels
 from bench.gpu.product import PARTS
 from engine.device.arguments import signature
 from engine.planning.device_work import WORK
+from engine.planning.ladder import Planner
+from engine.planning.named import named_device
+from engine.settings import Settings
 from tests.support.simulated_device import SimulatedDevice
 
 SIZE = 640, 480
@@ -27,6 +33,15 @@ class Idle(SimulatedDevice):
 
     def launch(self, kernel, element, domain, arguments, stream):
         signature(kernel, element).values(arguments)
+
+
+@pytest.mark.parametrize(("is_gpu", "ending"), [(True, "-int8-tensorrt"), (False, "-int8")])
+def test_8_bits_are_those_of_the_device(is_gpu: bool, ending: str) -> None:
+    device, host = named_device("rtx-4070")
+    planner = Planner(replace(device, is_gpu=is_gpu), host, width=320, height=240, rate=Fraction(24))
+    settings = planner.eight_bits(planner.rung("as asked for", Settings()))
+    assert settings is not None
+    assert settings.enhance.model == f"film-restore{ending}"
 
 
 def test_bytes_are_those_of_the_kernels_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
