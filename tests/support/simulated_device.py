@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from engine.device.arguments import kernel_grid, signature
 from engine.device.base import Device, DeviceArray, Event, Graph, Stream
-from engine.device.cuda import stream_handle
+from engine.device.cuda_foreign import stream_handle
 from engine.errors import BindingError, DeviceError, DeviceMemoryError
 from kernels.catalogue import Element, catalogue
 from kernels.host.build import HostKernels, build_source

@@ -11,7 +11,8 @@ from av.error import FFmpegError
 from av.video.frame import CudaContext
 
 from engine.device.base import Device, Event
-from engine.device.cuda import LEGACY_DEFAULT_STREAM, CudaDevice
+from engine.device.cuda import CudaDevice
+from engine.device.cuda_foreign import LEGACY_DEFAULT_STREAM
 from engine.errors import InternalError
 from engine.media.device.lending import DlpackDevice, LentPlane
 from engine.media.layout import coded_format
