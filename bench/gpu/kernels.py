@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any, cast
 
 from bench.gpu.outcome import Outcome
-from bench.gpu.product import PARTS, Film, Work, draw_film
+from bench.gpu.product import PARTS, Work
+from bench.gpu.product_film import Film, draw_film
 from bench.gpu.roof import COPY_BYTES, RUNS, copy_rate, median_seconds
 from engine.device.base import Device, DeviceArray, Graph, Stream
 from engine.device.operators import Operators

@@ -1,21 +1,17 @@
 """What the chain gives a GPU to do beside its models: the stages' own device classes, ready to do one frame's work."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from fractions import Fraction
+from dataclasses import replace
 from functools import partial
 from itertools import cycle
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench.latency.film import draw_shots
+from bench.gpu.product_film import Film, NoModels, card_of, model_of
 from engine.array_ends import DeviceArrays
-from engine.backends.base import Profile, Session
-from engine.backends.null import NullBackend
-from engine.device.base import Device, DeviceArray
-from engine.device.operators import Operators, view
+from engine.backends.base import Profile
+from engine.device.base import DeviceArray
+from engine.device.operators import view
 from engine.device.pool import as_planes
 from engine.frame import Frame
 from engine.media.color import output_color
@@ -26,7 +22,7 @@ from engine.media.device.writing import SurfaceWriter
 from engine.media.layout import LAYOUTS
 from engine.media.pictures import CodedPicture
 from engine.media.upright import Orientation
-from engine.model import Model, ModelCard, TensorSpec, find_model
+from engine.model import Model, find_model
 from engine.stages.chroma_tensors import half_size, motion_size
 from engine.stages.comparison import Layout
 from engine.stages.device.align import DeviceAligner
@@ -46,12 +42,7 @@ from engine.stages.face_align import template
 from engine.stages.inspect import LOOK_AHEAD
 from engine.stages.lightness import NEUTRAL_AB
 from engine.stages.tile_plan import plan_tiles
-from engine.types import FrameSpec, PixelFormat
-
-RATE = Fraction(24)
-
-DRAWN = 6
-"""Pictures of the film; the longest window holds five."""
+from engine.types import PixelFormat
 
 FACE_SIDE = 512
 """Pixels of the faces that a model sees."""
@@ -66,80 +57,6 @@ TILE = 512
 """Pixels that a tile answers for, where the picture is larger."""
 
 Work = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
-    """Pictures on a device that the work is done on.
-
-    operators : that start it
-    spec : of the grey film
-    grey : float32 (1, H, W) each, of one shot
-    """
-
-    operators: Operators
-    spec: FrameSpec
-    grey: list[DeviceArray]
-
-    @property
-    def device(self) -> Device:
-        """Where they lie."""
-        return self.operators.device
-
-    def spec_of(self, format: PixelFormat) -> FrameSpec:
-        """Return the spec of the same film in another format."""
-        return replace(self.spec, format=format)
-
-    def coloured(self) -> list[DeviceArray]:
-        """Return the pictures as R'G'B' (3, H, W)."""
-        made: list[DeviceArray] = []
-        for picture in self.grey:
-            made.append(self.zeros(3, self.spec.height, self.spec.width))
-            self.operators.fill(view(picture), view(made[-1]))
-        return made
-
-    def zeros(self, *shape: int) -> DeviceArray:
-        """Return float32 memory."""
-        return self.operators.zeros(*shape)
-
-
-def draw_film(operators: Operators, width: int, height: int) -> Film:
-    """Draw a shot with motion in it and bring it to the device."""
-    spec = FrameSpec(format=PixelFormat.GRAY, width=width, height=height, rate=RATE, time_base=1 / RATE)
-    shot = draw_shots(width, height)[0][:DRAWN]
-    grey = [operators.constant(np.ascontiguousarray(picture[None], np.float32)) for picture in shot]
-    return Film(operators=operators, spec=spec, grey=grey)
-
-
-class _NoModels(NullBackend):
-    """Runs no model: of a stage only what stands around it is done."""
-
-    def __init__(self, device: Device) -> None:
-        self.device = device
-
-    def open(self, model: Model, profile: Profile, threads: int) -> Session:
-        """Give outputs' shapes."""
-        return _NoRun(model, profile, super().open(model, profile, threads).output_shapes, device=self.device)
-
-
-class _NoRun(Session):
-    def _enqueue(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any], cuda_stream: Any) -> None:
-        """Leave the outputs as they are."""
-
-
-def _model(card: ModelCard, inputs: Mapping[str, int], outputs: Mapping[str, int], side: int | None = None) -> Model:
-    """Return a model that no backend runs; `inputs` and `outputs` give channels by tensor, `side` a fixed size."""
-
-    def tensors(channels: Mapping[str, int]) -> dict[str, TensorSpec]:
-        return {
-            name: TensorSpec(shape=(1, count, side, side), dtype="tensor(float)") for name, count in channels.items()
-        }
-
-    return Model(path=Path(card.name), sha256="", data=b"", card=card, inputs=tensors(inputs), outputs=tensors(outputs))
-
-
-def _card(role: str, color_space: Any, **more: Any) -> ModelCard:
-    return ModelCard(name=f"no-{role}", version="1", role=role, precision="fp32", color_space=color_space, **more)
 
 
 def _surface(film: Film, pix_fmt: str) -> tuple[BlockShape, DeviceArray]:
@@ -226,7 +143,7 @@ def _enhance_builtin(film: Film, name: str, format: PixelFormat) -> Work:
 
 
 def _enhance_luma(film: Film) -> Work:
-    model = _model(_card("enhance", "gray"), {"luma": 1}, {"luma_out": 1})
+    model = model_of(card_of("enhance", "gray"), {"luma": 1}, {"luma_out": 1})
     return _enhance(film, model, PixelFormat.RGB)
 
 
@@ -235,7 +152,7 @@ def _enhance_rgb(film: Film, format: PixelFormat) -> Work:
 
 
 def _rgb_enhancer() -> Model:
-    return _model(_card("enhance", "rgb"), {"frames": 3}, {"frame": 3})
+    return model_of(card_of("enhance", "rgb"), {"frames": 3}, {"frame": 3})
 
 
 def _tiles(film: Film, *, is_exact: bool) -> Work:
@@ -245,7 +162,7 @@ def _tiles(film: Film, *, is_exact: bool) -> Work:
     assert plan is not None
     inputs, outputs = ({name: as_planes(film.zeros(1, 3, *size))} for name in ("frames", "frame"))
     tiles = DeviceTiles(film.operators, replace(plan, is_exact=is_exact), inputs, outputs)
-    session = _NoModels(film.device).open(model, Profile({"frames": (1, 3, *plan.tile)}), 1)
+    session = NoModels(film.device).open(model, Profile({"frames": (1, 3, *plan.tile)}), 1)
     return lambda: tiles.run(session, inputs, outputs)
 
 
@@ -278,14 +195,14 @@ def _align(film: Film) -> Work:
 
 def _interpolate(film: Film) -> Work:
     model = find_model("film-interpolate", None)
-    return _between(film, DeviceMotionField(film.operators, model, _NoModels(film.device), film.spec), [0.5])
+    return _between(film, DeviceMotionField(film.operators, model, NoModels(film.device), film.spec), [0.5])
 
 
 def _interpolate_middle(film: Film) -> Work:
     """Do the same with a model that knows but the middle, and makes pictures: three moments, one between the others."""
-    card = _card("interpolate", "gray", moments="middle", size_multiple=8)
-    model = _model(card, {"first": 1, "second": 1}, {"flow": 4, "mask": 1, "frame": 1})
-    field = DeviceMotionField(film.operators, model, _NoModels(film.device), film.spec, scale=1.0)
+    card = card_of("interpolate", "gray", moments="middle", size_multiple=8)
+    model = model_of(card, {"first": 1, "second": 1}, {"flow": 4, "mask": 1, "frame": 1})
+    field = DeviceMotionField(film.operators, model, NoModels(film.device), film.spec, scale=1.0)
     return _between(film, field, [0.5, 0.25, 0.375])
 
 
@@ -360,9 +277,9 @@ def _blend(film: Film, reduction: int) -> Work:
 
 def _faces(film: Film) -> Work:
     """Restore one face."""
-    model = _model(_card("face", "rgb"), {"face": 3}, {"restored": 3}, side=FACE_SIDE)
+    model = model_of(card_of("face", "rgb"), {"face": 3}, {"restored": 3}, side=FACE_SIDE)
     spec = film.spec_of(PixelFormat.RGB)
-    restorer = DeviceFaceRestorer(film.operators, model, _NoModels(film.device), spec)
+    restorer = DeviceFaceRestorer(film.operators, model, NoModels(film.device), spec)
     picture, out = as_planes(film.coloured()[0]), as_planes(film.zeros(*spec.pixels_shape))
     side = FACE_SHARE * spec.height
     points = template(FACE_SIDE) * (side / FACE_SIDE) + np.array([spec.width / 2, spec.height / 2]) - side / 2

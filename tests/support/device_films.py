@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -20,12 +20,16 @@ import pytest
 
 import engine.media.film_source as film_source_module
 from engine.device.base import DeviceArray, Event
+from engine.device.pool import device_planes, work_on
 from engine.media.codec_table import DEVICE_CODECS, VIDEO_CODECS, VideoCodec
 from engine.media.device.border import Border
 from engine.media.device.lending import LentPlane
 from engine.media.film_source import FilmSource
 from engine.media.layout import LAYOUTS, samples
+from engine.media.reader import FilmReader
 from tests.support.simulated_device import POISON, SimulatedDevice, host_view
+
+T = TypeVar("T")
 
 SEMI_PLANAR = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le", "yuv420p12le": "p016le"}
 """What NVDEC makes of FFmpeg's formats."""
@@ -213,3 +217,22 @@ def _surface(
     luma = StandInPlane(memory.pointer, pitch, picture.height, border.dlpack_device)
     chroma = StandInPlane(memory.pointer + height * pitch, pitch, (picture.height + 1) // 2, border.dlpack_device)
     return memory, (luma, chroma), codes.reshape(-1).view(np.uint8)
+
+
+def read_in_step(reader: FilmReader, device: SimulatedDevice, count: int, figures: Callable[[], T]) -> tuple[T, T]:
+    """Copy a reader's frames away at the film's pace; return `figures` after ten of them, and at the end."""
+    stream, frames = device.stream(), reader.frames()
+    out = device.empty(reader.spec.pixels_shape, np.float32)
+    settled: list[T] = []
+    for number in range(count):
+        frame = next(frames)
+        assert frame.ready is not None
+        frame.ready.wait(stream)
+        work_on(stream)
+        device.copy(device_planes(frame), out, stream)
+        frame.release()
+        work_on(reader._delivery.stream)
+        if number == 10:
+            settled.append(figures())
+        device.reach(device.host_ns + 10_000_000)  # a frame's time passes
+    return settled[0], figures()

@@ -8,7 +8,7 @@ import pytest
 
 import bench.gpu.check as check_module
 import bench.gpu.models as models_module
-import bench.gpu.product as product_module
+import bench.gpu.product_film as product_film_module
 from bench.gpu.check import check, check_kernels, conclude, write
 from bench.gpu.film import FilmResult
 from bench.gpu.kernels import KernelTimes
@@ -101,7 +101,7 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models_module, "COMPARED", (64, 96))
     monkeypatch.setattr(models_module, "median_seconds", partial(median_seconds, runs=1))
     noise = np.random.default_rng(0).random((6, 64, 96), np.float32)
-    monkeypatch.setattr(product_module, "draw_shots", lambda width, height: [noise])
+    monkeypatch.setattr(product_film_module, "draw_shots", lambda width, height: [noise])
 
 
 def test_everything_is_checked_measured_and_written(one_source, small_models, films, tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-import bench.gpu.product as product_module
+import bench.gpu.product_film as product_film_module
 from bench.gpu.kernels import TOLD, TOUCHED, KernelTimes, Timed, Watched, table, time_kernels, touched_bytes
 from bench.gpu.outcome import failures
 from bench.gpu.product import PARTS
@@ -26,7 +26,7 @@ def _noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the film be noise: drawing takes seconds."""
     rng = np.random.default_rng(0)
     monkeypatch.setattr(
-        product_module, "draw_shots", lambda width, height: [rng.random((6, height, width), np.float32)]
+        product_film_module, "draw_shots", lambda width, height: [rng.random((6, height, width), np.float32)]
     )
 
 
@@ -58,7 +58,9 @@ def _nothing() -> None:
 def times() -> KernelTimes:
     rng = np.random.default_rng(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(product_module, "draw_shots", lambda width, height: [rng.random((6, height, width), np.float32)])
+        patch.setattr(
+            product_film_module, "draw_shots", lambda width, height: [rng.random((6, height, width), np.float32)]
+        )
         return time_kernels(Still(), **SMALL)
 
 

@@ -19,7 +19,7 @@ from engine.media.reader import FilmReader
 from engine.settings import InputSettings
 from engine.types import FrameFlags, FrameSpec, PixelFormat
 from tests.engine.media.device.test_reader import copied_up, read, same
-from tests.support.device_films import SimulatedBorder
+from tests.support.device_films import SimulatedBorder, read_in_step
 from tests.support.films import NTSC_FILM, Shape, damaged, write_film, write_sequence
 from tests.support.reading import GRAY, RGB, Pipe, scene
 from tests.support.reading import read as read_on_host
@@ -147,20 +147,10 @@ def test_after_warm_up_nothing_is_allocated_and_the_host_does_not_wait(tmp_path,
     device = border.device
     with FilmReader(path, format=RGB, border=border) as reader:
         assert isinstance(reader._pool, DevicePool)
-        stream, frames = device.stream(), reader.frames()
-        out = device.empty(reader.spec.pixels_shape, np.float32)
-        for number in range(60):
-            frame = next(frames)
-            assert frame.ready is not None
-            frame.ready.wait(stream)
-            work_on(stream)
-            device.copy(device_planes(frame), out, stream)
-            frame.release()
-            work_on(reader._delivery.stream)
-            if number == 10:
-                before = device.allocations, device.page_locked, device.host_waits
-            device.reach(device.host_ns + 10_000_000)  # a frame's time passes
-        assert (device.allocations, device.page_locked, device.host_waits) == before
+        before, after = read_in_step(
+            reader, device, 60, lambda: (device.allocations, device.page_locked, device.host_waits)
+        )
+        assert after == before
         assert reader._delivery.waits == 0
 
 

@@ -16,7 +16,7 @@ from engine.media.losses import Losses
 from engine.media.reader import FilmReader
 from engine.settings import InputSettings
 from engine.types import FrameFlags, PixelFormat
-from tests.support.device_films import SimulatedBorder, simulated_decoder
+from tests.support.device_films import SimulatedBorder, read_in_step, simulated_decoder
 from tests.support.films import NTSC_FILM, Shape, damaged, weave, write_film
 from tests.support.reading import GRAY, RGB, Pipe, scene
 from tests.support.reading import read as read_on_host
@@ -154,21 +154,8 @@ def test_after_warm_up_nothing_is_allocated_and_the_host_does_not_wait(tmp_path,
     device = border.device
     with FilmReader(path, format=GRAY, border=border) as reader:
         assert isinstance(reader._pool, DevicePool)
-        stream, frames = device.stream(), reader.frames()
-        out = device.empty(reader.spec.pixels_shape, np.float32)
-        for number in range(60):
-            frame = next(frames)
-            assert frame.ready is not None
-            frame.ready.wait(stream)
-            work_on(stream)
-            device.copy(device_planes(frame), out, stream)
-            frame.release()
-            work_on(reader._delivery.stream)
-            if number == 10:
-                pools, waits = reader._pool.allocated, device.host_waits
-            device.reach(device.host_ns + 10_000_000)  # a frame's time passes
-        assert reader._pool.allocated == pools
-        assert device.host_waits == waits
+        before, after = read_in_step(reader, device, 60, lambda: (reader._pool.allocated, device.host_waits))
+        assert after == before
 
 
 def test_a_surface_is_held_until_the_device_has_read_it(tmp_path, border):
