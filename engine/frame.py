@@ -191,6 +191,12 @@ class Frame:
             leases=leases,
         )
 
+    def showing(self, picture: "Frame") -> "Frame":
+        """Return a successor of this one with the pixels of another frame, whose buffers both hold from now on."""
+        for lease in picture.leases:
+            lease.retain()
+        return self.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases, ready=picture.ready)
+
     def release(self) -> None:
         """Give back every buffer; the frame must not be used afterwards."""
         if self.is_released:

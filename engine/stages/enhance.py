@@ -201,7 +201,7 @@ class Enhance(Stage):
         """Make the first frame that waits, and let it go."""
         frame = self._waiting[0]
         if self._last is not None and FrameFlags.REPEATED in frame.flags:
-            made = self._same_picture(frame, self._last)
+            made = frame.showing(self._last)
         else:
             made = self._make(frame)
             self._behind -= 1
@@ -237,13 +237,6 @@ class Enhance(Stage):
         """Return `frame` with the picture that was written into a buffer."""
         ready = self._place.written(lease)
         return frame.successor(pixels=lease.array, format=frame.format, leases=(lease,), ready=ready)
-
-    @staticmethod
-    def _same_picture(frame: Frame, picture: Frame) -> Frame:
-        """Return `frame` with the pixels of `picture`."""
-        for lease in picture.leases:
-            lease.retain()
-        return frame.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases, ready=picture.ready)
 
     def _drop_frames(self) -> None:
         if self._last is not None:

@@ -150,7 +150,7 @@ class Faces(Stage):
         """Make the first frame that waits, and let it go."""
         frame, look = self._waiting[0].frame, self._waiting[0].look
         if self._last is not None and FrameFlags.REPEATED in frame.flags:
-            made = self._same_picture(frame, self._last)
+            made = frame.showing(self._last)
         else:
             made = self._make(frame, look)
             self._forget()
@@ -180,13 +180,6 @@ class Faces(Stage):
                 self._restorer.restore(frame.pixels, track.points, strength, lease.array)
             ready = self._place.written(lease)
             return frame.successor(pixels=lease.array, format=frame.format, leases=(lease,), ready=ready)
-
-    @staticmethod
-    def _same_picture(frame: Frame, picture: Frame) -> Frame:
-        """Return `frame` with the pixels of `picture`."""
-        for lease in picture.leases:
-            lease.retain()
-        return frame.successor(pixels=picture.pixels, format=picture.format, leases=picture.leases, ready=picture.ready)
 
     def _forget(self) -> None:
         if self._last is not None:

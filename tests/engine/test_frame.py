@@ -79,3 +79,16 @@ def test_frames_of_a_sick_device_keep_none_of_the_others_back() -> None:
         release_all(frames)
     assert pool.on_loan == 0
     assert not frames
+
+
+def test_a_frame_that_shows_another_holds_its_buffers_too() -> None:
+    pool = BufferPool((1, 2, 2))
+    repeated, picture = make_frame(pool), make_frame(pool)
+    made = repeated.showing(picture)
+    assert made.pixels is picture.pixels
+    assert made.time == repeated.time
+    for frame in (repeated, picture):
+        frame.release()
+    assert pool.on_loan == 1
+    made.release()
+    assert pool.on_loan == 0
